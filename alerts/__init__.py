@@ -1,0 +1,1 @@
+"""Paging: conditions in, notices out. Knows nothing of canaries, windows or stages."""

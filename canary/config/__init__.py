@@ -1,0 +1,1 @@
+"""TOML, environment and flags, read into one frozen, typed value."""
