@@ -1,0 +1,202 @@
+"""What passes between the edges, the ledger and the watch.
+
+All times called "on our line" are readings of `canary.clock.Line`: our own monotonic time, written as
+aware UTC. Times called "stage's own" were written by somebody else's clock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from reconcile.outcome import Receipt
+
+Now = Callable[[], datetime]
+"""Reads our line."""
+
+Secret = Callable[[], str]
+"""Reads a secret as it is at this moment: files are read again when they change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One canary as it is posted. `token` stays out of `repr`."""
+
+    id: UUID
+    name: str
+    distinct_id: str
+    timestamp: datetime
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the ingress said of one post, after all its tries.
+
+    `started_at` is the first byte of the first try and `answered_at` the end of the last (our line);
+    `detail` says in words what was heard (status and reason, or the transport's error), safe to show.
+    """
+
+    receipt: Receipt
+    started_at: datetime
+    answered_at: datetime
+    tries: int
+    status: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A canary that a stage is asked for. `sent_at` on our line; the rest helps a table to prune."""
+
+    id: UUID
+    sent_at: datetime
+    event: str
+    distinct_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What stood in a record or row, parsed: None for what that place does not carry."""
+
+    event: str | None
+    distinct_id: str | None
+    timestamp: datetime | None
+    properties: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that was not intact, as short texts."""
+
+    field: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A canary (or what claims to be one) seen at a stage.
+
+    Parameters
+    ----------
+    id: the id as it was found.
+    stage: the configured name of the stage.
+    place: topic or table it was seen in; differs from the stage's own for an alternate or a dead letter.
+    partition, offset: of the record (also from a row that carries them); None where not known.
+    row: what tells apart two rows of one table (day, part of the table); empty for records.
+    at: the stage's own time; None where it has none.
+    seen_at: when the answer that showed it was read (our line).
+    not_before: the start of the last look that would have shown it and did not (our line).
+    content: what stood there; None where it could not be parsed.
+    side: "" at the stage itself, "alternate", "dead_letter" or "last_look".
+    reason: why a dead letter is one, in the pipeline's own words (not escaped).
+    mergeable: for a copy in a table: identical to the first in all that a merge compares.
+    """
+
+    id: UUID
+    stage: str
+    place: str
+    seen_at: datetime
+    not_before: datetime | None = None
+    partition: int | None = None
+    offset: int | None = None
+    row: str = ""
+    at: datetime | None = None
+    content: Content | None = None
+    side: str = ""
+    reason: str = ""
+    mergeable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One partition has been read without a gap from `since` to `until` (our line).
+
+    `next_offset` is where reading goes on. `expired` counts records that retention removed before they
+    were read; an interval that begins after such a gap does not reach back over it.
+    """
+
+    place: str
+    partition: int
+    since: datetime
+    until: datetime
+    next_offset: int
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the consumer behind a topic has finished with one partition.
+
+    `committed` is the next offset it will read (None: it never committed); `log_start` the oldest
+    offset still kept and `end` the high watermark, where known. `read_at` on our line.
+    """
+
+    place: str
+    partition: int
+    committed: int | None
+    log_start: int | None
+    end: int | None
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """The stage's clock minus our line, with half the round trip as its error."""
+
+    offset: timedelta
+    error: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a stage brought.
+
+    Parameters
+    ----------
+    started_at, ended_at: on our line.
+    blind: why the stage could not be looked at (one line, no secrets); "" when it could.
+    asked: for a table, the ids that were asked for; each is covered to `started_at`, found or not.
+    coverage: for a topic, per partition; empty when blind.
+    positions: of the consumer behind a topic. `positions_unreadable` says why they are missing.
+    sightings: everything that looked like a canary, in the order it was read.
+    counts: reasons and how often ("unparsable", "null_value", "rows_read", ...).
+    notes: what a person should know (a lookup must scan, partitions were added, a topic made again).
+    partitions: how many partitions the stage's own topic has; None where unknown.
+    """
+
+    stage: str
+    started_at: datetime
+    ended_at: datetime
+    blind: str = ""
+    asked: Sequence[UUID] = ()
+    coverage: Sequence[Coverage] = ()
+    positions: Sequence[Position] = ()
+    positions_unreadable: str = ""
+    sightings: Sequence[Sighting] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    partitions: int | None = None
+    skew: Skew | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where reading a topic stopped last time: (place, partition) -> (next offset, covered until)."""
+
+    offsets: Mapping[tuple[str, int], tuple[int, datetime]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How an edge knows a canary among other events, cheapest first.
+
+    `recognise` proves an id (about 3 microseconds); `event` is the canaries' event name and
+    `distinct_prefix` begins every distinct_id of their pools.
+    """
+
+    recognise: Callable[[UUID], bool]
+    event: str
+    distinct_prefix: str
