@@ -48,15 +48,16 @@ class Line:
         wall = clock.wall()
         ahead = not_before is not None and not_before > wall
         trusted = ahead and not_before is not None and not_before - wall <= MAX_AHEAD
-        self._anchor = not_before if trusted and not_before is not None else wall
-        self._mono = clock.monotonic()
-        self._offset = wall - self._anchor
+        anchor = not_before if trusted and not_before is not None else wall
+        self._offset = wall - anchor
+        self._base = (anchor, clock.monotonic())
         self.epoch = 1
-        self.epoch_started_at = self._anchor
+        self.epoch_started_at = anchor
 
     def now(self) -> datetime:
         """This instant on our line."""
-        return self._anchor + timedelta(seconds=self._clock.monotonic() - self._mono)
+        anchor, mono = self._base  # one read: another thread may start a new epoch meanwhile
+        return anchor + timedelta(seconds=self._clock.monotonic() - mono)
 
     @property
     def ahead(self) -> timedelta:
@@ -67,13 +68,14 @@ class Line:
         """Look for a step of the wall clock; start a new epoch if there was one and say by how much."""
         with self._lock:
             mono, wall = self._clock.monotonic(), self._clock.wall()
-            line = self._anchor + timedelta(seconds=mono - self._mono)
+            line = self._base[0] + timedelta(seconds=mono - self._base[1])
             step = (wall - line) - self._offset
+            self._offset = wall - line  # a slow drift is followed and never adds up to a step
             if abs(step) <= STEP:
                 return None
             if wall > line:
-                self._anchor, self._mono, line = wall, mono, wall
-            self._offset = wall - line
+                self._base, line = (wall, mono), wall
+                self._offset = timedelta(0)
             self.epoch += 1
             self.epoch_started_at = line
             return step

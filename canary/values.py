@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from reconcile.outcome import Receipt
+from reconcile.outcome import Flag, Outcome, Receipt
 
 Now = Callable[[], datetime]
 """Reads our line."""
@@ -200,3 +200,108 @@ class Marks:
     recognise: Callable[[UUID], bool]
     event: str
     distinct_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A canary as the ledger owes it: written down before it is sent.
+
+    `window` is the start of its window, `deadline` when it becomes overdue (both on our line);
+    `payload_hash` names the template that shaped its content, so that content we no longer know is
+    not compared.
+    """
+
+    id: UUID
+    probe: str
+    lane: int
+    distinct_id: str
+    sent_at: datetime
+    window: datetime
+    deadline: datetime
+    content_version: int
+    payload_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The first sighting of a canary at a stage, compared with what was sent, and its copies.
+
+    `copies` counts further sightings; `copy_kinds` names each kind once ("kafka", "mergeable" rows
+    that a merge will remove, "permanent" rows that none will, "own_retry").
+    `compared` is False where the expected or the found content is not known.
+    """
+
+    id: UUID
+    stage: str
+    place: str
+    seen_at: datetime
+    not_before: datetime | None = None
+    partition: int | None = None
+    offset: int | None = None
+    row: str = ""
+    at: datetime | None = None
+    side: str = ""
+    reason: str = ""
+    compared: bool = False
+    differences: tuple[Difference, ...] = ()
+    copies: int = 0
+    copy_kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The outcome of one canary as it stands. `amended_from` is the final or settled one it replaced."""
+
+    id: UUID
+    outcome: Outcome
+    final: bool
+    judged_at: datetime
+    hop: tuple[str, str] | None = None
+    spanned: tuple[tuple[str, str], ...] = ()
+    flags: frozenset[Flag] = frozenset()
+    reason: str = ""
+    amended_from: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Everything known of one canary, as the ledger gives it back."""
+
+    owed: Owed
+    answer: Answer | None
+    seen: tuple[Seen, ...]
+    judged: Judged | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReport:
+    """One probe's window as settled: counts that add up to `sent`, and what a reader wants to see.
+
+    `hops` counts losses by (from, to); `latency` holds quantile name -> seconds for the whole way.
+    `amendments` counts outcomes that changed after `settled_at`.
+    """
+
+    probe: str
+    start: datetime
+    end: datetime
+    settled_at: datetime
+    due: int
+    sent: int
+    outcomes: Mapping[Outcome, int]
+    flags: Mapping[Flag, int]
+    hops: Mapping[tuple[str, str], int]
+    latency: Mapping[str, float]
+    amendments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One probe's minute, for "ingestion down": additions to what is already counted."""
+
+    probe: str
+    start: datetime
+    due: int = 0
+    sent: int = 0
+    refused: int = 0
+    not_visible: int = 0
+    blind: int = 0
