@@ -1,0 +1,277 @@
+"""From the evidence about one canary to its outcome: the rules of what is proven and what is not.
+
+A backlog is never a loss and blindness is never a loss: `lost` needs a proof that the canary cannot
+arrive any more, and a last look that did not find it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconcile.outcome import INGRESS, Flag, Outcome, Receipt
+
+Hop = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the rules wait. `reading` is how long a deadline's own reading may take;
+    `resolution` the widest interval in which an arrival still counts as measured."""
+
+    objective: timedelta
+    patience: timedelta
+    lost_after: timedelta
+    passed_grace: timedelta = timedelta(seconds=2)
+    horizon: timedelta = timedelta(hours=24)
+    reading: timedelta = timedelta(seconds=5)
+    resolution: timedelta = timedelta(seconds=5)
+    stale: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A canary's first sighting at a stage: it was not there at `not_before` and was at `seen_at`."""
+
+    seen_at: datetime
+    not_before: datetime | None
+    alternate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageCase:
+    """What one stage says of one canary.
+
+    `covered_until`: read without a gap from the send to here (a table: asked for and answered).
+    `passed_at`: when the next consumer's position was first seen beyond this sighting, or retention
+    had removed it (`expired`) before that consumer came. `queued_at`: when that position was last read
+    and had not passed. Both None: positions are unreadable.
+    """
+
+    name: str
+    topic: bool
+    seen: Glimpse | None = None
+    covered_until: datetime | None = None
+    passed_at: datetime | None = None
+    expired: bool = False
+    queued_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All the evidence about one canary. `receipt` is None while nobody has answered.
+
+    `unmeasured`: our own line was moved since the send, so its age is not a measurement.
+    """
+
+    sent_at: datetime
+    deadline: datetime
+    receipt: Receipt | None
+    stages: Sequence[StageCase]
+    last_look_at: datetime | None = None
+    dead_letter: str | None = None
+    copied: bool = False
+    corrupt: bool = False
+    out_of_order: bool = False
+    unmeasured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one canary at this instant, and what it rests on."""
+
+    outcome: Outcome
+    final: bool
+    hop: Hop | None = None
+    spanned: tuple[Hop, ...] = ()
+    flags: frozenset[Flag] = frozenset()
+    reason: str = ""
+    proof_at: datetime | None = None
+    wants_last_look: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why and since when a canary cannot arrive any more."""
+
+    at: datetime
+    hop: Hop
+    spanned: tuple[Hop, ...]
+    reason: str
+
+
+def judge(case: Case, *, now: datetime, limits: Limits) -> Verdict:
+    """The one rule: what became of this canary, as far as the evidence goes."""
+    last = case.stages[-1]
+    if last.seen is not None:
+        return _arrived(case, last.seen, limits)
+    flags = _flags(case)
+    if case.receipt is Receipt.REFUSED:
+        return Verdict(Outcome.REJECTED, True, flags=flags, reason="refused by the ingress")
+    if now < case.deadline:
+        return Verdict(Outcome.PENDING, False, flags=flags)
+    if last.covered_until is None or last.covered_until < case.deadline:
+        return _unread(case, now, limits)
+    if _promised(case):
+        return _owed(case, now, limits)
+    return _unpromised(case, limits)
+
+
+def _promised(case: Case) -> bool:
+    return case.receipt is Receipt.ACCEPTED or any(stage.seen for stage in case.stages)
+
+
+def _arrived(case: Case, seen: Glimpse, limits: Limits) -> Verdict:
+    flags = _flags(case)
+    earliest = max(seen.not_before or case.sent_at, case.sent_at)
+    if case.unmeasured:
+        return Verdict(Outcome.ON_TIME, True, flags=flags | {Flag.TIME_UNKNOWN})
+    if earliest - case.sent_at > limits.objective:
+        return Verdict(Outcome.LATE, True, flags=flags)
+    too_late_to_know = (
+        seen.seen_at - case.sent_at > limits.objective and seen.seen_at - earliest > limits.resolution
+    )
+    return Verdict(Outcome.ON_TIME, True, flags=flags | {Flag.TIME_UNKNOWN} if too_late_to_know else flags)
+
+
+def _unread(case: Case, now: datetime, limits: Limits) -> Verdict:
+    flags = _flags(case)
+    if now < case.deadline + limits.reading:
+        return Verdict(Outcome.PENDING, False, flags=flags)
+    blind = f"{case.stages[-1].name} could not be read"
+    return Verdict(Outcome.UNREAD, now >= case.sent_at + limits.horizon, flags=flags, reason=blind)
+
+
+def _unpromised(case: Case, limits: Limits) -> Verdict:
+    enough = max(case.deadline, case.sent_at + limits.patience)
+    if all(stage.covered_until is not None and stage.covered_until >= enough for stage in case.stages):
+        reason = "nobody promised it, and it was seen nowhere"
+        return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=enough)
+    waited = case.sent_at + max(limits.lost_after, limits.patience)
+    covered = case.stages[-1].covered_until
+    if covered is not None and covered >= waited:
+        reason = "nobody promised it, and the last stage never showed it"
+        return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=waited)
+    reason = "the ingress did not say whether it took it"
+    return Verdict(Outcome.OVERDUE, False, flags=_flags(case), reason=reason)
+
+
+def _owed(case: Case, now: datetime, limits: Limits) -> Verdict:
+    flags = _flags(case)
+    proof, why_not = _proof(case, now, limits)
+    if proof is None:
+        return Verdict(Outcome.OVERDUE, False, flags=flags, reason=why_not)
+    reason = f"dead-lettered: {case.dead_letter}" if case.dead_letter is not None else proof.reason
+    if case.last_look_at is None or case.last_look_at < proof.at:
+        waiting = f"{reason}; the last look is still to come"
+        return Verdict(
+            Outcome.OVERDUE, False, flags=flags, reason=waiting, proof_at=proof.at, wants_last_look=True
+        )
+    return Verdict(
+        Outcome.LOST,
+        True,
+        hop=proof.hop,
+        spanned=proof.spanned,
+        flags=flags,
+        reason=reason,
+        proof_at=proof.at,
+    )
+
+
+def _proof(case: Case, now: datetime, limits: Limits) -> tuple[Proof | None, str]:
+    """A proof that it cannot arrive any more, or why there is none yet."""
+    index = _last_seen(case.stages)
+    if index < 0:
+        strict, why_not = _proof_of_no_append(case, limits)
+        queued_at = None
+    else:
+        strict, why_not = _proof_of_passing(case.stages[index], case.stages[index + 1], limits)
+        queued_at = case.stages[index].queued_at if case.stages[index].passed_at is None else None
+    if strict is not None:
+        return strict, ""
+    if queued_at is not None and now - queued_at < limits.stale:
+        return None, "queued: its consumer has not come to it yet"
+    return _proof_by_time(case, index, queued_at, limits), why_not
+
+
+def _proof_of_no_append(case: Case, limits: Limits) -> tuple[Proof | None, str]:
+    first = case.stages[0]
+    need = case.sent_at + limits.patience
+    if first.topic and first.covered_until is not None and first.covered_until >= need:
+        reason = f"accepted, and every partition of {first.name} was read past the ingress's patience"
+        return Proof(need, (INGRESS, first.name), (), reason), ""
+    return None, f"{first.name} does not show it, and was not read long enough to prove that it never will"
+
+
+def _proof_of_passing(here: StageCase, beyond: StageCase, limits: Limits) -> tuple[Proof | None, str]:
+    if here.passed_at is None:
+        return None, f"positions of the consumer behind {here.name} are unreadable"
+    need = here.passed_at + limits.passed_grace
+    if beyond.covered_until is None or beyond.covered_until < need:
+        return None, f"{beyond.name} was not read since its consumer passed it"
+    how = "retention removed it before its consumer came" if here.expired else "its consumer has passed it"
+    return Proof(need, (here.name, beyond.name), (), f"{how}, and {beyond.name} does not show it"), ""
+
+
+def _proof_by_time(case: Case, index: int, queued_at: datetime | None, limits: Limits) -> Proof | None:
+    """Where no position can be had: absent at a covered stage for `lost_after`, counted from the
+    send or from the last time when it was known to be still queued."""
+    need = max(case.sent_at, queued_at or case.sent_at) + max(limits.lost_after, limits.patience)
+    behind = [s for s in case.stages[index + 1 :] if s.covered_until is not None and s.covered_until >= need]
+    if not behind or behind[-1] is not case.stages[-1]:
+        return None
+    names = [INGRESS, *(stage.name for stage in case.stages)]
+    reach = names.index(behind[0].name)
+    hops = [(names[i], names[i + 1]) for i in range(index + 1, reach)]
+    return Proof(need, hops[0], tuple(hops[1:]), f"not at {behind[0].name} for longer than lost_after")
+
+
+def _last_seen(stages: Sequence[StageCase]) -> int:
+    return max((i for i, stage in enumerate(stages) if stage.seen is not None), default=-1)
+
+
+def _flags(case: Case) -> frozenset[Flag]:
+    facts = (
+        (Flag.DUPLICATED, case.copied),
+        (Flag.CORRUPT, case.corrupt),
+        (Flag.OUT_OF_ORDER, case.out_of_order),
+        (Flag.DETOURED, _detoured(case.stages)),
+    )
+    return frozenset(flag for flag, true in facts if true)
+
+
+def _detoured(stages: Sequence[StageCase]) -> bool:
+    if any(stage.seen is not None and stage.seen.alternate for stage in stages):
+        return True
+    later: datetime | None = None
+    for stage in reversed(stages):
+        if stage.seen is not None:
+            later = stage.seen.seen_at
+        elif later is not None and stage.covered_until is not None and stage.covered_until >= later:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One record of the first topic: when its canary was sent and answered, and its offset."""
+
+    sent_at: datetime
+    answered_at: datetime
+    offset: int
+
+
+def out_of_order(records: Iterable[Placed]) -> list[int]:
+    """Which of one partition's records (by index) lie before one that was answered before they were sent.
+
+    Only such pairs prove anything: two posts in flight together may lawfully land either way.
+    """
+    items = list(enumerate(records))
+    by_answer = sorted(items, key=lambda item: item[1].answered_at)
+    wrong, highest, upto = [], -1, 0
+    for index, record in sorted(items, key=lambda item: item[1].sent_at):
+        while upto < len(by_answer) and by_answer[upto][1].answered_at < record.sent_at:
+            highest = max(highest, by_answer[upto][1].offset)
+            upto += 1
+        if record.offset < highest:
+            wrong.append(index)
+    return sorted(wrong)
