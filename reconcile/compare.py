@@ -60,10 +60,12 @@ class StageCase:
 class Case:
     """All the evidence about one canary. `receipt` is None while nobody has answered.
 
-    `unmeasured`: our own line was moved since the send, so its age is not a measurement.
+    `waits_from`: the send, or where our own line was anchored again since (a restart, a clock that
+    stepped): what lies between the two is not known to have passed, so no waiting is counted in it.
     """
 
     sent_at: datetime
+    waits_from: datetime
     deadline: datetime
     receipt: Receipt | None
     stages: Sequence[StageCase]
@@ -72,7 +74,6 @@ class Case:
     copied: bool = False
     corrupt: bool = False
     out_of_order: bool = False
-    unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,14 @@ def _promised(case: Case) -> bool:
 
 def _arrived(case: Case, seen: Glimpse, limits: Limits) -> Verdict:
     flags = _flags(case)
+    moved = seen.seen_at >= case.waits_from > case.sent_at
     earliest = max(seen.not_before or case.sent_at, case.sent_at)
-    if case.unmeasured:
-        return Verdict(Outcome.ON_TIME, True, flags=flags | {Flag.TIME_UNKNOWN})
-    if earliest - case.sent_at > limits.objective:
+    if earliest - (case.waits_from if moved else case.sent_at) > limits.objective:
         return Verdict(Outcome.LATE, True, flags=flags)
-    too_late_to_know = (
-        seen.seen_at - case.sent_at > limits.objective and seen.seen_at - earliest > limits.resolution
-    )
-    return Verdict(Outcome.ON_TIME, True, flags=flags | {Flag.TIME_UNKNOWN} if too_late_to_know else flags)
+    wide = moved or seen.seen_at - earliest > limits.resolution
+    if wide and seen.seen_at - case.sent_at > limits.objective:
+        flags |= {Flag.TIME_UNKNOWN}
+    return Verdict(Outcome.ON_TIME, True, flags=flags)
 
 
 def _unread(case: Case, now: datetime, limits: Limits) -> Verdict:
@@ -138,15 +138,15 @@ def _unread(case: Case, now: datetime, limits: Limits) -> Verdict:
     if now < case.deadline + limits.reading:
         return Verdict(Outcome.PENDING, False, flags=flags)
     blind = f"{case.stages[-1].name} could not be read"
-    return Verdict(Outcome.UNREAD, now >= case.sent_at + limits.horizon, flags=flags, reason=blind)
+    return Verdict(Outcome.UNREAD, now >= case.waits_from + limits.horizon, flags=flags, reason=blind)
 
 
 def _unpromised(case: Case, limits: Limits) -> Verdict:
-    enough = max(case.deadline, case.sent_at + limits.patience)
+    enough = max(case.deadline, case.waits_from + limits.patience)
     if all(stage.covered_until is not None and stage.covered_until >= enough for stage in case.stages):
         reason = "nobody promised it, and it was seen nowhere"
         return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=enough)
-    waited = case.sent_at + max(limits.lost_after, limits.patience)
+    waited = case.waits_from + max(limits.lost_after, limits.patience)
     covered = case.stages[-1].covered_until
     if covered is not None and covered >= waited:
         reason = "nobody promised it, and the last stage never showed it"
@@ -195,7 +195,7 @@ def _proof(case: Case, now: datetime, limits: Limits) -> tuple[Proof | None, str
 
 def _proof_of_no_append(case: Case, limits: Limits) -> tuple[Proof | None, str]:
     first = case.stages[0]
-    need = case.sent_at + limits.patience
+    need = case.waits_from + limits.patience
     if first.topic and first.covered_until is not None and first.covered_until >= need:
         reason = f"accepted, and every partition of {first.name} was read past the ingress's patience"
         return Proof(need, (INGRESS, first.name), (), reason), ""
@@ -215,7 +215,7 @@ def _proof_of_passing(here: StageCase, beyond: StageCase, limits: Limits) -> tup
 def _proof_by_time(case: Case, index: int, queued_at: datetime | None, limits: Limits) -> Proof | None:
     """Where no position can be had: absent at a covered stage for `lost_after`, counted from the
     send or from the last time when it was known to be still queued."""
-    need = max(case.sent_at, queued_at or case.sent_at) + max(limits.lost_after, limits.patience)
+    need = max(case.waits_from, queued_at or case.waits_from) + max(limits.lost_after, limits.patience)
     behind = [s for s in case.stages[index + 1 :] if s.covered_until is not None and s.covered_until >= need]
     if not behind or behind[-1] is not case.stages[-1]:
         return None

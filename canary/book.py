@@ -1,0 +1,209 @@
+"""What the watch keeps in mind: every canary that is not done, and the evidence about it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from canary.readings import Progress, Reading, StageSpec
+from canary.values import Answer, Judged, Owed, Seen, Track
+from reconcile.compare import Case, Glimpse, Placed, StageCase, out_of_order
+from reconcile.outcome import Outcome, Receipt
+
+WindowKey = tuple[str, datetime]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One canary in mind. `asked` holds when a table last answered that it had not got it."""
+
+    owed: Owed
+    waits_from: datetime
+    deadline: datetime
+    answer: Answer | None = None
+    seen: dict[str, Seen] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+    judged: Judged | None = None
+    last_look_at: datetime | None = None
+    last_look_problem: str = ""
+    copies_checked: bool = False
+    dead_letter: str | None = None
+    out_of_order: bool = False
+    minute: str = ""
+
+    @property
+    def receipt(self) -> Receipt | None:
+        return self.answer.receipt if self.answer else None
+
+    @property
+    def copied(self) -> bool:
+        """Whether any stage holds a copy that is not of our own making."""
+        return any(seen.copies and seen.copy_kinds != ("own_retry",) for seen in self.seen.values())
+
+    @property
+    def corrupt(self) -> bool:
+        return any(seen.differences for seen in self.seen.values())
+
+
+class Book:
+    """The open canaries and the readings of every stage. Not locked: the watch is."""
+
+    def __init__(self, stages: Sequence[StageSpec], *, epoch_started_at: datetime, grace: timedelta) -> None:
+        self.stages = tuple(stages)
+        self.last = self.stages[-1].name
+        self.readings = {spec.name: Reading(spec) for spec in self.stages}
+        self.entries: dict[UUID, Entry] = {}
+        self.missing: dict[UUID, Entry] = {}
+        self.windows: dict[WindowKey, dict[UUID, Entry]] = {}
+        self.settled: dict[WindowKey, dict[UUID, Entry]] = {}
+        self.gone: dict[UUID, Entry] = {}
+        self._epoch = epoch_started_at
+        self._grace = grace
+        self._carried: dict[tuple[str, int], list[Placed]] = {}
+
+    def add(self, owed: Owed) -> Entry:
+        """A canary that is about to be sent."""
+        entry = Entry(owed, waits_from=owed.sent_at, deadline=owed.deadline)
+        self._hold(entry)
+        return entry
+
+    def restore(self, track: Track) -> Entry:
+        """A canary from the ledger: an earlier run's, or one that turned up after it was done with."""
+        owed = track.owed
+        entry = Entry(
+            owed,
+            waits_from=max(owed.sent_at, self._epoch),
+            deadline=max(owed.deadline, self._epoch + self._grace)
+            if owed.sent_at < self._epoch
+            else owed.deadline,
+            answer=track.answer,
+            seen={seen.stage: seen for seen in track.seen},
+            judged=track.judged,
+        )
+        self._hold(entry)
+        return entry
+
+    def _hold(self, entry: Entry) -> None:
+        owed = entry.owed
+        self.entries[owed.id] = entry
+        key = (owed.probe, owed.window)
+        home = self.settled if entry.judged is not None else self.windows
+        home.setdefault(key, {})[owed.id] = entry
+        if self.last not in entry.seen:
+            self.missing[owed.id] = entry
+
+    def new_epoch(self, started_at: datetime) -> None:
+        """Our line was anchored again: nothing sent before waits on time that may not have passed."""
+        self._epoch = started_at
+        for entry in self.entries.values():
+            entry.waits_from = max(entry.waits_from, started_at)
+            entry.deadline = max(entry.deadline, started_at + self._grace)
+            entry.asked.clear()
+
+    def wanted(self, stage: str) -> list[Entry]:
+        """The canaries that a table should be asked for, oldest first."""
+        pool = self.missing if stage == self.last else self.entries
+        return [entry for entry in pool.values() if stage not in entry.seen and not _owed_nothing(entry)]
+
+    def saw(self, entry: Entry, seen: Seen) -> None:
+        """Note the first sighting at a stage, or more about it."""
+        entry.seen[seen.stage] = seen
+        if seen.stage == self.last:
+            self.missing.pop(entry.owed.id, None)
+
+    def case(self, entry: Entry) -> Case:
+        """All the evidence about one canary, as the rules want it."""
+        arrived = self.last in entry.seen
+        return Case(
+            sent_at=entry.owed.sent_at,
+            waits_from=entry.waits_from,
+            deadline=entry.deadline,
+            receipt=entry.receipt,
+            stages=[self._stage_case(spec, entry, arrived=arrived) for spec in self.stages],
+            last_look_at=entry.last_look_at,
+            dead_letter=entry.dead_letter,
+            copied=entry.copied,
+            corrupt=entry.corrupt,
+            out_of_order=entry.out_of_order,
+        )
+
+    def _stage_case(self, spec: StageSpec, entry: Entry, *, arrived: bool) -> StageCase:
+        seen = entry.seen.get(spec.name)
+        glimpse = seen and Glimpse(seen.seen_at, seen.not_before, alternate=seen.side == "alternate")
+        if arrived and glimpse:
+            return StageCase(spec.name, spec.topic, glimpse)
+        reading = self.readings[spec.name]
+        if not spec.topic:
+            return StageCase(spec.name, False, glimpse or None, entry.asked.get(spec.name))
+        covered = reading.covered_until(entry.owed.sent_at)
+        if seen is None or seen.partition is None or seen.offset is None:
+            return StageCase(spec.name, True, glimpse or None, covered)
+        progress = reading.progress.get((seen.place, seen.partition), Progress())
+        standing = progress.standing(seen.offset, entry.owed.sent_at)
+        return StageCase(
+            spec.name,
+            True,
+            glimpse or None,
+            covered,
+            passed_at=standing.passed_at,
+            expired=standing.expired,
+            queued_at=standing.queued_at,
+        )
+
+    def due(self, now: datetime) -> list[tuple[WindowKey, dict[UUID, Entry]]]:
+        """The windows whose canaries are all past their deadline, oldest first."""
+        ready = [
+            (key, entries)
+            for key, entries in self.windows.items()
+            if all(now >= entry.deadline for entry in entries.values())
+        ]
+        return sorted(ready, key=lambda item: item[0][1])
+
+    def mark_out_of_order(self, entries: Iterable[Entry]) -> None:
+        """Flag what the first topic holds in a provably wrong order, the window before included."""
+        lines: dict[tuple[str, int], list[tuple[Placed, Entry | None]]] = defaultdict(list)
+        for key, carried in self._carried.items():
+            lines[key].extend((item, None) for item in carried)
+        for entry in entries:
+            seen = entry.seen.get(self.stages[0].name)
+            if seen is None or entry.answer is None or seen.partition is None or seen.offset is None:
+                continue
+            placed = Placed(entry.answer.started_at, entry.answer.answered_at, seen.offset)
+            lines[(seen.place, seen.partition)].append((placed, entry))
+        self._carried = {}
+        for key, line in lines.items():
+            for index in out_of_order(item for item, _ in line):
+                wrong = line[index][1]
+                if wrong is not None and (wrong.answer is None or wrong.answer.tries == 1):
+                    wrong.out_of_order = True
+            self._carried[key] = [item for item, entry in line if entry is not None]
+
+    def close_window(self, key: WindowKey) -> None:
+        """Its report is written: what is final leaves, the rest stays until it is."""
+        entries = self.windows.pop(key, {})
+        self.settled.setdefault(key, {}).update(entries)
+
+    def release(self, entry: Entry) -> None:
+        """Nothing more is owed about this canary; the ledger still knows it. What is gone may turn up."""
+        owed = entry.owed
+        self.entries.pop(owed.id, None)
+        self.missing.pop(owed.id, None)
+        key = (owed.probe, owed.window)
+        if key in self.settled:
+            self.settled[key].pop(owed.id, None)
+            if not self.settled[key]:
+                del self.settled[key]
+
+    def oldest(self) -> datetime | None:
+        """When the oldest canary in mind was sent."""
+        return min((entry.owed.sent_at for entry in self.entries.values()), default=None)
+
+
+def _owed_nothing(entry: Entry) -> bool:
+    return entry.receipt is Receipt.REFUSED and entry.judged is not None
+
+
+def open_outcome(entry: Entry) -> bool:
+    """Whether a settled canary may still get another outcome soon."""
+    return entry.judged is None or entry.judged.outcome in (Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD)

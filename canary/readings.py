@@ -1,0 +1,156 @@
+"""What is known of one stage: what was read of it when, how far its consumer has come, why it is blind."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from canary.values import Coverage, Look, Position, Skew
+from reconcile.coverage import Interval, all_covered_until, covered_until, extended, kept
+
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """A stage as the watch knows it: its name, whether it is a topic, and what it may be read through."""
+
+    name: str
+    topic: bool
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Passed (by the consumer, or `expired`: by retention before it), still queued, or (none) unknown."""
+
+    passed_at: datetime | None = None
+    expired: bool = False
+    queued_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How one partition's consumer advanced: committed offsets and when each was first seen."""
+
+    committed: list[int] = field(default_factory=list)
+    first_seen: list[datetime] = field(default_factory=list)
+    log_start: int | None = None
+    removed: list[tuple[int, datetime]] = field(default_factory=list)
+    end: int | None = None
+    read_at: datetime | None = None
+
+    def learn(self, position: Position) -> bool:
+        """Take one reading in; True where it tells something new."""
+        self.end, self.read_at = position.end, position.read_at
+        start = position.log_start
+        moved = start is not None and start != self.log_start
+        if start is not None and moved:
+            self.log_start = start
+            self.removed.append((start, position.read_at))
+        committed = position.committed if position.committed is not None else -1
+        if self.committed and committed < self.committed[-1]:  # a replay: it will come by again
+            keep = bisect_right(self.committed, committed)
+            del self.committed[keep:], self.first_seen[keep:]
+        if not self.committed or committed > self.committed[-1]:
+            self.committed.append(committed)
+            self.first_seen.append(position.read_at)
+            return True
+        return moved
+
+    def standing(self, offset: int, since: datetime) -> "Standing":
+        """Where the consumer stands to a record appended after `since`.
+
+        A position beyond it that was there before it was sent belongs to a topic made again, and says
+        nothing about this record.
+        """
+        index = bisect_right(self.committed, offset)
+        if index < len(self.committed):
+            at = self.first_seen[index]
+            return Standing(passed_at=at) if at >= since else Standing()
+        gone = [at for start, at in self.removed if start > offset and at >= since]
+        if gone:
+            return Standing(passed_at=gone[0], expired=True)
+        return Standing(queued_at=self.read_at)
+
+    def forget(self, before: datetime) -> None:
+        """Drop readings that no open canary can ask for, the newest of each kind aside."""
+        keep = max(bisect_right(self.first_seen, before) - 1, 0)
+        del self.committed[:keep], self.first_seen[:keep]
+        self.removed = [item for item in self.removed if item[1] >= before] or self.removed[-1:]
+
+
+class Reading:
+    """Everything learned about one stage. Not locked: its owner is."""
+
+    def __init__(self, spec: StageSpec) -> None:
+        self.spec = spec
+        self.intervals: dict[Place, tuple[Interval, ...]] = {}
+        self.progress: dict[Place, Progress] = {}
+        self.next_offsets: dict[Place, int] = {}
+        self.partitions: int | None = None
+        self.blind = "not read yet"
+        self.positions_unreadable = "not read yet"
+        self.last_read_at: datetime | None = None
+        self.skew: Skew | None = None
+
+    def learn(self, look: Look) -> list[Position]:
+        """Take a look in; return the positions that are news and belong into the ledger."""
+        self.blind = look.blind
+        if not look.blind:
+            self.last_read_at = look.started_at
+        if look.partitions is not None:
+            self.partitions = look.partitions
+        self.skew = look.skew or self.skew
+        for item in look.coverage:
+            self.cover(item)
+        self.positions_unreadable = look.positions_unreadable
+        return [item for item in look.positions if self._progress(item).learn(item)]
+
+    def _progress(self, item: Position) -> Progress:
+        return self.progress.setdefault((item.place, item.partition), Progress())
+
+    def cover(self, item: Coverage) -> None:
+        """Add one partition's interval."""
+        key = (item.place, item.partition)
+        self.intervals[key] = extended(self.intervals.get(key, ()), Interval(item.since, item.until))
+        self.next_offsets[key] = item.next_offset
+
+    def restore(self, coverage: Iterable[Coverage], positions: Iterable[Position]) -> None:
+        """What the ledger remembers from before a restart."""
+        for item in coverage:
+            self.cover(item)
+        for position in positions:
+            self._progress(position).learn(position)
+
+    def covered_until(self, since: datetime) -> datetime | None:
+        """Up to when all partitions were read from `since` on (topics only)."""
+        own = sum(place == self.spec.place for place, _ in self.intervals)
+        if self.partitions is not None and own < self.partitions:
+            return None
+        return all_covered_until(self.intervals.values(), since)
+
+    def partition_covered_until(self, key: Place, since: datetime) -> datetime | None:
+        """The same for one partition."""
+        return covered_until(self.intervals.get(key, ()), since)
+
+    def lag(self) -> int | None:
+        """Messages that the consumer behind this topic has still to finish; None where unknown."""
+        known = [p for p in self.progress.values() if p.end is not None and p.committed]
+        if not known or self.positions_unreadable:
+            return None
+        return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
+
+    def age(self, now: datetime) -> timedelta | None:
+        """How long ago this stage was last read up to its end."""
+        if not self.spec.topic:
+            return now - self.last_read_at if self.last_read_at else None
+        ends: Sequence[datetime] = [items[-1].until for items in self.intervals.values() if items]
+        return now - min(ends) if ends else None
+
+    def forget(self, before: datetime) -> None:
+        """Drop what no open canary can ask for."""
+        self.intervals = {key: kept(items, before) for key, items in self.intervals.items()}
+        for progress in self.progress.values():
+            progress.forget(before)
