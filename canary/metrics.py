@@ -1,0 +1,189 @@
+"""Every metric: its name, help, labels and buckets, on a registry that is passed in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from canary import __version__
+from reconcile.outcome import FINAL, INGRESS, Flag, Outcome, Receipt
+
+PREFIX = "ingestion_canary"
+END_TO_END = "end_to_end"
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+Kind = Literal["counter", "gauge", "histogram"]
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One metric of the catalogue; `name` without the prefix, as a scraper sees it."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+CATALOGUE = (
+    Spec("sent_total", "counter", "Canaries sent (written to the ledger, then posted).", ("probe",)),
+    Spec("receipts_total", "counter", "What the ingress said of canaries.", ("probe", "receipt")),
+    Spec(
+        "outcomes_total",
+        "counter",
+        "First final verdicts. The hop is end_to_end unless lost.",
+        ("probe", "outcome", "hop"),
+    ),
+    Spec(
+        "flags_total", "counter", "Canaries flagged, by the stage that showed it.", ("probe", "flag", "stage")
+    ),
+    Spec("amended_total", "counter", "Verdicts that changed after settling.", ("probe", "from", "to")),
+    Spec(
+        "latency_seconds",
+        "histogram",
+        "Send to sighting, per hop and end to end; time unknown is kept out.",
+        ("probe", "hop"),
+    ),
+    Spec(
+        "latency_error_seconds",
+        "gauge",
+        "Half the width of the last latency's interval: not there yet, there.",
+        ("probe", "hop"),
+    ),
+    Spec("pending", "gauge", "Canaries whose deadline has not passed.", ("probe",)),
+    Spec("overdue", "gauge", "Canaries past their deadline, not proven lost.", ("probe",)),
+    Spec(
+        "unread", "gauge", "Canaries past their deadline while the last stage could not be read.", ("probe",)
+    ),
+    Spec(
+        "unbalanced", "gauge", "Sent less the sum of all outcomes in the last settled window: 0.", ("probe",)
+    ),
+    Spec("not_sent_total", "counter", "Canaries due and not sent, by reason.", ("probe", "reason")),
+    Spec(
+        "stored_after_refusal_total", "counter", "Canaries refused by the ingress and seen later.", ("probe",)
+    ),
+    Spec(
+        "unexpected_total", "counter", "Canaries not in the ledger, by stage and reason.", ("stage", "reason")
+    ),
+    Spec("foreign_total", "counter", "Records that look like a canary and prove nothing.", ("stage",)),
+    Spec("unparsable_total", "counter", "Records that could not be read, by reason.", ("stage", "reason")),
+    Spec("read_total", "counter", "What reading cost, by unit.", ("stage", "unit")),
+    Spec("coverage_age_seconds", "gauge", "Since the stage was last read to its end.", ("stage",)),
+    Spec("blind", "gauge", "1 while the stage cannot be read.", ("stage",)),
+    Spec(
+        "consumer_lag_messages", "gauge", "Messages the consumer into this stage has to finish.", ("stage",)
+    ),
+    Spec(
+        "consumer_lag_seconds", "gauge", "Age of the oldest canary that consumer has to finish.", ("stage",)
+    ),
+    Spec("clock_skew_seconds", "gauge", "The stage's clock minus ours.", ("stage",)),
+    Spec("clock_skew_error_seconds", "gauge", "Half the round trip that measured the skew.", ("stage",)),
+    Spec("clock_steps_total", "counter", "Steps of our own wall clock by more than a second."),
+    Spec(
+        "down_minutes_total", "counter", "Minutes of ingestion downtime, by their one definition.", ("probe",)
+    ),
+    Spec(
+        "last_settled_window_timestamp_seconds",
+        "gauge",
+        "Start of the last settled window, Unix.",
+        ("probe",),
+    ),
+    Spec("ledger_errors_total", "counter", "Steps whose record could not be written (kept in memory)."),
+    Spec("ledger_up", "gauge", "1 while the ledger can be written."),
+    Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
+    Spec("notices_failed_total", "counter", "Deliveries that failed and are tried again, or cannot be."),
+    Spec("notices_owed", "gauge", "Messages that somebody is still owed."),
+    Spec("step_age_seconds", "gauge", "Since each loop last finished a step.", ("step",)),
+    Spec("build_info", "gauge", "1, with the version.", ("version",)),
+)
+
+
+class Metrics:
+    """The catalogue's metrics, every known series at 0 from the start."""
+
+    def __init__(
+        self, registry: CollectorRegistry, *, probes: Sequence[str] = (), stages: Sequence[str] = ()
+    ) -> None:
+        self.registry = registry
+        self.hops = tuple(f"{a}->{b}" for a, b in pairwise((INGRESS, *stages)))
+        self._by_name = {spec.name: _make(spec, registry) for spec in CATALOGUE}
+        self._start(probes, stages)
+
+    def _start(self, probes: Sequence[str], stages: Sequence[str]) -> None:
+        for probe in probes:
+            for name in ("sent_total", "pending", "overdue", "unread", "unbalanced", "down_minutes_total"):
+                self._touch(name, [(probe,)])
+            self._touch("stored_after_refusal_total", [(probe,)])
+            self._touch("last_settled_window_timestamp_seconds", [(probe,)])
+            self._touch("receipts_total", [(probe, receipt) for receipt in Receipt])
+            self._touch("outcomes_total", self._outcome_series(probe))
+            self._touch("flags_total", [(probe, flag, stage) for flag in Flag for stage in stages])
+            self._touch("latency_seconds", [(probe, hop) for hop in (*self.hops, END_TO_END)])
+            self._touch("not_sent_total", [(probe, r) for r in ("ledger", "budget", "busy", "behind")])
+            gone = (Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED, Outcome.OVERDUE, Outcome.UNREAD)
+            self._touch(
+                "amended_total", [(probe, a, b) for a in gone for b in (Outcome.ON_TIME, Outcome.LATE)]
+            )
+        for stage in stages:
+            for name in ("foreign_total", "blind", "coverage_age_seconds", "clock_skew_seconds"):
+                self._touch(name, [(stage,)])
+            self._touch("unexpected_total", [(stage, "not_in_ledger")])
+            self._touch("unparsable_total", [(stage, "unparsable")])
+        self.gauge("build_info", __version__).set(1)
+        self.gauge("ledger_up").set(1)
+
+    def _outcome_series(self, probe: str) -> list[tuple[str, ...]]:
+        ends = [
+            (probe, outcome, END_TO_END)
+            for outcome in (*FINAL, Outcome.UNREAD)
+            if outcome is not Outcome.LOST
+        ]
+        return [*ends, *((probe, Outcome.LOST, hop) for hop in self.hops)]
+
+    def _touch(self, name: str, series: Iterable[tuple[str, ...]]) -> None:
+        for labels in series:
+            self._by_name[name].labels(*labels)
+
+    def counter(self, name: str, *labels: str) -> Counter:
+        """One counter's series, by its name as scraped."""
+        return _checked(self._series(name, labels), Counter)
+
+    def gauge(self, name: str, *labels: str) -> Gauge:
+        """One gauge's series."""
+        return _checked(self._series(name, labels), Gauge)
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """One histogram's series."""
+        return _checked(self._series(name, labels), Histogram)
+
+    def _series(self, name: str, labels: tuple[str, ...]) -> MetricWrapperBase:
+        metric = self._by_name[name]
+        return metric.labels(*labels) if labels else metric
+
+
+def _checked(series: object, kind: type[M]) -> M:
+    if not isinstance(series, kind):
+        raise TypeError(f"metrics: wrong kind of metric (got {type(series).__name__}). This is a bug.")
+    return series
+
+
+def _make(spec: Spec, registry: CollectorRegistry) -> MetricWrapperBase:
+    name = f"{PREFIX}_{spec.name}"
+    if spec.kind == "counter":
+        return Counter(name, spec.help, spec.labels, registry=registry)
+    if spec.kind == "gauge":
+        return Gauge(name, spec.help, spec.labels, registry=registry)
+    return Histogram(name, spec.help, spec.labels, registry=registry, buckets=BUCKETS)
+
+
+def table() -> str:
+    """The catalogue as the README's Markdown table."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for spec in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in spec.labels)
+        rows.append(f"| `{PREFIX}_{spec.name}` | {spec.kind} | {labels} | {spec.help} |")
+    return "\n".join(rows)
