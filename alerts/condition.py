@@ -1,0 +1,65 @@
+"""The two values of paging: a condition is something true now, a notice a message that a person is owed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How soon a person has to look: at once, in working hours, or never on its own account."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+    NOTE = "note"
+
+    @property
+    def weight(self) -> int:
+        """Greater is worse, so that severities can be compared."""
+        return {"page": 3, "ticket": 2, "note": 1}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is true now, with all that a message about it will show, in no markup at all."""
+
+    key: str
+    severity: Severity
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    diagram: str = ""
+    commands: tuple[str, ...] = ()
+    count: int = 0
+    ids: tuple[str, ...] = ()
+
+
+class Kind(StrEnum):
+    """What a notice tells; a summary stands for several of the others when there would be too many."""
+
+    OPENED = "opened"
+    STILL = "still"
+    RESOLVED = "resolved"
+    SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that a person is owed: the `sequence`-th of its incident, with the content to show."""
+
+    id: str
+    incident: int
+    sequence: int
+    kind: Kind
+    content: Condition
+    made_at: datetime
+    opened_at: datetime
+    ended_at: datetime | None = None
+    worst: int = 0
+    covers: tuple[tuple[int, Kind], ...] = ()
+    """For a summary: the incidents it speaks for, and what it says of each."""
+    repeat: bool = False
+    """The reader may have had this very message before: the answer to an earlier try was lost."""
+
+    @property
+    def key(self) -> str:
+        """The key of the condition behind it."""
+        return self.content.key

@@ -1,0 +1,147 @@
+"""The pure place where conditions become notices: what opens, what is told again, what is over."""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from alerts.condition import Condition, Kind, Notice
+from alerts.rules import Rule, Rules
+from alerts.state import Incident, State
+from alerts.telling import HOUR, Want, tell
+
+
+def decide(
+    state: State,
+    conditions: Iterable[Condition],
+    *,
+    now: datetime,
+    rules: Rules,
+    unknown: Container[str] = (),
+) -> tuple[State, tuple[Notice, ...]]:
+    """The state after this look, and the messages it calls for.
+
+    A key in `unknown` whose condition is not given is neither there nor gone: it keeps what it had.
+    """
+    state = _not_from_the_future(state, now)
+    present = _by_key(conditions)
+    incidents: dict[str, Incident] = {}
+    wants: list[Want] = []
+    number = state.next_number
+    for key in sorted({*state.incidents, *present}):
+        rule = rules.of(key)
+        old = state.incidents.get(key)
+        seen = present.get(key)
+        new = _seen(old, seen, rule, now) if seen else _unseen(old, rule, now, blind=key in unknown)
+        if new is None:
+            continue
+        if new.opened_at is not None and not new.number:
+            new, number = replace(new, number=number), number + 1
+        incidents[key] = new
+        wants += [Want(new, kind) for kind in _owed(new, rule, now)]
+    return tell(replace(state, incidents=incidents, next_number=number), wants, now=now, rules=rules)
+
+
+def _by_key(conditions: Iterable[Condition]) -> Mapping[str, Condition]:
+    """One condition a key, the worst of it, whatever order they come in."""
+    found: dict[str, Condition] = {}
+    for condition in conditions:
+        other = found.get(condition.key)
+        if other is None or _rank(condition) > _rank(other):
+            found[condition.key] = condition
+    return found
+
+
+def _rank(condition: Condition) -> tuple[int, int, str]:
+    return condition.severity.weight, condition.count, repr(condition)
+
+
+def _seen(old: Incident | None, condition: Condition, rule: Rule, now: datetime) -> Incident:
+    incident = old or Incident(condition, true_since=now)
+    opened_at = incident.opened_at
+    if opened_at is None and now - incident.true_since >= rule.for_:
+        opened_at = now
+    return replace(
+        incident,
+        content=condition,
+        opened_at=opened_at,
+        absent_since=None,
+        # It came back before its end was told, so for the reader it never ended.
+        resolved_at=None,
+        worst=max(incident.worst, condition.count),
+        blind=False,
+    )
+
+
+def _unseen(old: Incident | None, rule: Rule, now: datetime, *, blind: bool) -> Incident | None:
+    if old is None or old.resolved_at is not None:
+        return old
+    if blind:
+        # Absence has to be known without a break: what happened while we were blind might be the fault again.
+        return replace(old, absent_since=None, blind=True)
+    if old.opened_at is None:
+        return None
+    absent_since = old.absent_since or now
+    resolved_at = now if now - absent_since >= rule.resolve_delay else None
+    return replace(old, absent_since=absent_since, resolved_at=resolved_at, blind=False)
+
+
+def _owed(incident: Incident, rule: Rule, now: datetime) -> tuple[Kind, ...]:
+    if incident.opened_at is None:
+        return ()
+    if incident.told == 0:
+        return (Kind.OPENED,) if incident.resolved_at is None else (Kind.OPENED, Kind.RESOLVED)
+    if incident.resolved_at is not None:
+        return (Kind.RESOLVED,)
+    return (Kind.STILL,) if _tell_again(incident, rule, now) else ()
+
+
+def _tell_again(incident: Incident, rule: Rule, now: datetime) -> bool:
+    if incident.blind or incident.absent_since is not None or incident.told_at is None:
+        return False
+    content, age = incident.content, now - incident.told_at
+    if content.severity.weight > incident.told_severity.weight:
+        return True
+    if content.count >= rule.growth * max(1, incident.told_count) and age >= rule.growth_gap:
+        return True
+    return rule.repeat is not None and age >= rule.repeat
+
+
+def _not_from_the_future(state: State, now: datetime) -> State:
+    """The wall clock may step back; nothing may then wait for it to catch up."""
+    if any(moment > now for moment in _moments(state)):
+        state = _clamped(state, now)
+    return replace(
+        state,
+        recent=tuple(t for t in state.recent if now - t < HOUR),
+        summaries=tuple(t for t in state.summaries if now - t < HOUR),
+    )
+
+
+def _moments(state: State) -> Iterable[datetime]:
+    for incident in state.incidents.values():
+        yield incident.true_since
+        yield from (t for t in (incident.told_at, incident.absent_since) if t)
+    yield from (*state.recent, *state.summaries)
+
+
+def _clamped(state: State, now: datetime) -> State:
+    def clamp(moment: datetime | None) -> datetime | None:
+        return None if moment is None else min(moment, now)
+
+    incidents = {
+        key: replace(
+            incident,
+            true_since=min(incident.true_since, now),
+            opened_at=clamp(incident.opened_at),
+            absent_since=clamp(incident.absent_since),
+            resolved_at=clamp(incident.resolved_at),
+            told_at=clamp(incident.told_at),
+        )
+        for key, incident in state.incidents.items()
+    }
+    return replace(
+        state,
+        incidents=incidents,
+        recent=tuple(min(t, now) for t in state.recent),
+        summaries=tuple(min(t, now) for t in state.summaries),
+    )

@@ -1,0 +1,52 @@
+"""What the policy remembers between two looks: incidents not yet over and told, and what was told lately."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerts.condition import Condition, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One run of a condition, from the first time it was true until its end has been told."""
+
+    content: Condition
+    """The condition as it was last seen."""
+    true_since: datetime
+    number: int = 0
+    """Given when it opens; 0 while it only may become an incident."""
+    opened_at: datetime | None = None
+    absent_since: datetime | None = None
+    """Since when it is known to be gone, without a break and without a blind moment."""
+    resolved_at: datetime | None = None
+    told: int = 0
+    """How many messages it has had; the sequence of the last one."""
+    told_at: datetime | None = None
+    told_count: int = 0
+    told_severity: Severity = Severity.NOTE
+    worst: int = 0
+    blind: bool = False
+    """Nobody could tell, at the last look, whether it is still true."""
+
+    @property
+    def key(self) -> str:
+        """The key of the condition."""
+        return self.content.key
+
+    @property
+    def open(self) -> bool:
+        """It has opened and is not over."""
+        return self.opened_at is not None and self.resolved_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it; never changed in place."""
+
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+    recent: tuple[datetime, ...] = ()
+    """When single messages were made in the last hour."""
+    summaries: tuple[datetime, ...] = ()
+    """When summaries were made in the last hour."""
+    next_number: int = 1

@@ -1,0 +1,179 @@
+"""The outbox and the open incidents in a database: what was decided is on disk before anybody is told."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from alerts import codec
+from alerts.condition import Kind
+from alerts.delivery import Letter, Receipt
+from alerts.state import State
+from alerts.tables import incidents, outbox
+from alerts.telling import HOUR
+
+T = TypeVar("T")
+Begin = Callable[[], AbstractContextManager[sa.Connection]]
+
+
+class StoreError(Exception):
+    """The store could not be read or written; the text says why and shows no content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a pager takes up after a start."""
+
+    state: State
+    owed: tuple[Letter, ...] = ()
+    threads: Mapping[int, Receipt] = field(default_factory=dict)
+
+
+class Store:
+    """Reads and writes `alert_incidents` and `alert_outbox`; the owner of the database makes the tables."""
+
+    def __init__(self, engine: sa.Engine, *, begin: Begin | None = None) -> None:
+        """`begin` opens a transaction where the owner of the database wants to guard its writes."""
+        self._begin: Begin = begin or engine.begin
+
+    def load(self) -> Kept:
+        """The state as it was last saved, what is still owed, and the threads of those incidents."""
+        try:
+            return _guarded(self._load)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"a row cannot be understood ({type(error).__name__}: {error})") from error
+
+    def _load(self) -> Kept:
+        with self._begin() as db:
+            open_ = {
+                row.key: codec.incident(json.loads(row.body)) for row in db.execute(sa.select(incidents))
+            }
+            pending = outbox.c.sent_at.is_(None) & outbox.c.given_up_at.is_(None)
+            owed = tuple(
+                _letter(row) for row in db.execute(sa.select(outbox).where(pending).order_by(outbox.c.number))
+            )
+            last = db.execute(sa.select(sa.func.max(outbox.c.incident))).scalar() or 0
+            live = {i.number for i in open_.values()} | {letter.notice.incident for letter in owed}
+            single, summaries = _recent(db)
+            state = State(
+                open_,
+                recent=single,
+                summaries=summaries,
+                next_number=max([last, *live]) + 1,
+            )
+            return Kept(state, owed, _threads(db, live))
+
+    def save(self, state: State, letters: Iterable[Letter], *, before: State) -> None:
+        """The change of state and the letters, in one transaction; doing it twice does no harm."""
+        _guarded(lambda: self._save(state, tuple(letters), before))
+
+    def _save(self, state: State, letters: tuple[Letter, ...], before: State) -> None:
+        with self._begin() as db:
+            gone = before.incidents.keys() - state.incidents.keys()
+            for key in sorted(gone):
+                db.execute(incidents.delete().where(incidents.c.key == key))
+            for key, incident in state.incidents.items():
+                if before.incidents.get(key) == incident:
+                    continue
+                row = {
+                    "incident": incident.number,
+                    "opened_at": incident.opened_at,
+                    "body": json.dumps(codec.plain(incident)),
+                }
+                _upsert(db, incidents, incidents.c.key, key, row)
+            for letter in letters:
+                _upsert(db, outbox, outbox.c.id, letter.notice.id, _row(letter))
+
+    def prune(self, before: datetime, *, limit: int = 500) -> int:
+        """Forget notices done before that time, at most `limit` of them; how many went."""
+        return _guarded(lambda: self._prune(before, limit))
+
+    def _prune(self, before: datetime, limit: int) -> int:
+        done = sa.func.coalesce(outbox.c.sent_at, outbox.c.given_up_at)
+        # The last incident stays, because the next number follows from it; so do the threads of open ones.
+        last = sa.select(sa.func.max(outbox.c.incident)).scalar_subquery()
+        old = (
+            sa.select(outbox.c.number)
+            .where(done < before, outbox.c.incident < last)
+            .where(outbox.c.incident.not_in(sa.select(incidents.c.incident)))
+            .limit(limit)
+        )
+        with self._begin() as db:
+            return db.execute(outbox.delete().where(outbox.c.number.in_(old))).rowcount
+
+
+def _guarded(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except DBAPIError as error:
+        raise StoreError(str(error.orig)) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"{type(error).__name__}: {error}") from error
+
+
+def _upsert(
+    db: sa.Connection, table: sa.Table, column: sa.Column[str], key: str, row: dict[str, Any]
+) -> None:
+    """Without reading first: a read would make the transaction fail wherever another writer comes between."""
+    if db.execute(table.update().where(column == key).values(row)).rowcount == 0:
+        db.execute(table.insert().values({column.name: key, **row}))
+
+
+def _recent(db: sa.Connection) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
+    newest: datetime | None = db.execute(sa.select(sa.func.max(outbox.c.made_at))).scalar()
+    if newest is None:
+        return (), ()
+    made = sa.select(outbox.c.made_at, outbox.c.kind).where(outbox.c.made_at > newest - HOUR)
+    rows = db.execute(made.order_by(outbox.c.number)).all()
+    single = tuple(row.made_at for row in rows if row.kind != Kind.SUMMARY.value)
+    return single, tuple(row.made_at for row in rows if row.kind == Kind.SUMMARY.value)
+
+
+def _threads(db: sa.Connection, live: Iterable[int]) -> dict[int, Receipt]:
+    wanted = sorted(live)
+    sent = sa.select(outbox.c.incident, outbox.c.channel, outbox.c.thread).where(
+        outbox.c.sent_at.is_not(None)
+    )
+    found: dict[int, Receipt] = {}
+    # In pieces, because a statement takes only so many parameters.
+    for start in range(0, len(wanted), 500):
+        piece = sent.where(outbox.c.incident.in_(wanted[start : start + 500])).order_by(outbox.c.number)
+        for row in db.execute(piece):
+            found.setdefault(row.incident, Receipt(row.channel, row.thread))
+    return found
+
+
+def _letter(row: sa.Row[Any]) -> Letter:
+    return Letter(
+        notice=codec.notice(json.loads(row.body)),
+        attempts=row.attempts,
+        uncertain=row.uncertain,
+        next_try_at=row.next_try_at,
+        sent_at=row.sent_at,
+        given_up_at=row.given_up_at,
+        error=row.error,
+    )
+
+
+def _row(letter: Letter) -> dict[str, Any]:
+    notice, receipt = letter.notice, letter.receipt or Receipt()
+    return {
+        "incident": notice.incident,
+        "sequence": notice.sequence,
+        "kind": notice.kind.value,
+        "body": json.dumps(codec.plain(notice)),
+        "made_at": notice.made_at,
+        "attempts": letter.attempts,
+        "uncertain": letter.uncertain,
+        "next_try_at": letter.next_try_at,
+        "sent_at": letter.sent_at,
+        "given_up_at": letter.given_up_at,
+        "error": letter.error,
+        "channel": receipt.channel,
+        "thread": receipt.thread,
+    }

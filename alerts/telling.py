@@ -1,0 +1,113 @@
+"""From wants to notices, within the hourly limit: one by one while it lasts, then in summaries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.condition import Condition, Kind, Notice
+from alerts.rules import Rules
+from alerts.state import Incident, State
+
+HOUR = timedelta(hours=1)
+SUMMARY_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One message that an incident calls for now."""
+
+    incident: Incident
+    kind: Kind
+
+
+def tell(
+    state: State, wants: Sequence[Want], *, now: datetime, rules: Rules
+) -> tuple[State, tuple[Notice, ...]]:
+    """Make the notices that the limit allows; what is not told stays wanted and comes with a later look."""
+    room = rules.per_hour - rules.summaries_per_hour - len(state.recent)
+    ordered = _by_urgency(wants)
+    single, rest = (
+        (ordered, []) if len(ordered) <= room else (ordered[: max(0, room)], ordered[max(0, room) :])
+    )
+    if single and rest and single[-1].incident.number == rest[0].incident.number:
+        # Opening and end of one incident stay together, so that each is told before the other can be.
+        rest.insert(0, single.pop())
+    incidents = dict(state.incidents)
+    notices = [_notice(want, incidents, now) for want in single]
+    state = replace(state, recent=(*state.recent, *(now for _ in single)))
+    if rest and _summary_due(state, rules, now):
+        notices.append(_summary(rest, state.next_number, now))
+        for want in rest:
+            _mark(want, incidents, now)
+        state = replace(state, summaries=(*state.summaries, now), next_number=state.next_number + 1)
+    else:
+        rest = []
+    for want in (*single, *rest):
+        if want.kind is Kind.RESOLVED:
+            del incidents[want.incident.key]
+    return replace(state, incidents=incidents), tuple(notices)
+
+
+def _by_urgency(wants: Iterable[Want]) -> list[Want]:
+    """Worst first, then in the order of opening; an incident's own messages stay in their order."""
+    return sorted(wants, key=lambda want: (-want.incident.content.severity.weight, want.incident.number))
+
+
+def _summary_due(state: State, rules: Rules, now: datetime) -> bool:
+    return not state.summaries or now - max(state.summaries) >= HOUR / rules.summaries_per_hour
+
+
+def _mark(want: Want, incidents: dict[str, Incident], now: datetime) -> Incident:
+    """Note in `incidents` that this was told."""
+    incident = incidents[want.incident.key]
+    content = incident.content
+    worse = max(incident.told_severity, content.severity, key=lambda severity: severity.weight)
+    told = replace(
+        incident,
+        told=incident.told + 1,
+        told_at=now,
+        told_count=max(incident.told_count, content.count),
+        told_severity=worse,
+    )
+    incidents[want.incident.key] = told
+    return told
+
+
+def _notice(want: Want, incidents: dict[str, Incident], now: datetime) -> Notice:
+    incident = _mark(want, incidents, now)
+    return Notice(
+        id=f"{incident.number}.{incident.told}",
+        incident=incident.number,
+        sequence=incident.told,
+        kind=want.kind,
+        content=incident.content,
+        made_at=now,
+        opened_at=incident.opened_at or now,
+        ended_at=incident.resolved_at if want.kind is Kind.RESOLVED else None,
+        worst=incident.worst,
+    )
+
+
+def _summary(wants: Sequence[Want], number: int, now: datetime) -> Notice:
+    lines = [f"{want.kind.value:<8}  {want.incident.content.title}" for want in wants]
+    if len(lines) > SUMMARY_LINES:
+        lines[SUMMARY_LINES:] = [f"… and {len(lines) - SUMMARY_LINES} more"]
+    counts = [(kind, sum(want.kind is kind for want in wants)) for kind in Kind]
+    content = Condition(
+        key="alerts/summary",
+        severity=max((want.incident.content.severity for want in wants), key=lambda s: s.weight),
+        title=f"{len(wants)} messages in one: too many for this hour",
+        facts=tuple((kind.value, str(count)) for kind, count in counts if count),
+        diagram="\n".join(lines),
+        count=len(wants),
+    )
+    return Notice(
+        id=f"{number}.1",
+        incident=number,
+        sequence=1,
+        kind=Kind.SUMMARY,
+        content=content,
+        made_at=now,
+        opened_at=min((want.incident.opened_at or now for want in wants), default=now),
+        covers=tuple((want.incident.number, want.kind) for want in wants),
+    )
