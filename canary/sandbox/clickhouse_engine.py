@@ -1,0 +1,151 @@
+"""The ClickHouse engine in this process (chDB): runs statements with their settings, and knows no HTTP."""
+
+import re
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from chdb.state.sqlitelike import Connection
+
+_ERROR = re.compile(r"Code: (\d+)\.\s+DB::Exception: ", re.DOTALL)
+_CODE_NAME = re.compile(r"\(([A-Z_]+)\)\s*$")
+_VERSION_TRAILER = re.compile(r"\s*\([A-Z_]+\)(\s*\(version [^)]*\))?")
+_UNKNOWN_EXCEPTION = 1002
+
+# chDB fixes its servers at start, so the clusters that Distributed tables need come from a file.
+_CONFIG = """<clickhouse><tcp_port>9000</tcp_port><remote_servers>
+<posthog><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></posthog>
+<posthog_half><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard>
+<shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></posthog_half>
+</remote_servers></clickhouse>
+"""
+
+
+class EngineError(Exception):
+    """ClickHouse refused: its numeric code, the code's name, and its words."""
+
+    def __init__(self, code: int, name: str, text: str) -> None:
+        super().__init__(f"Code: {code}. DB::Exception: {text} ({name})")
+        self.code, self.name, self.text = code, name, text
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement and everything that applies to it alone."""
+
+    sql: str
+    data: bytes | None = None
+    format: str = "TabSeparated"
+    database: str = "default"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came back, and what it cost."""
+
+    body: bytes
+    elapsed: timedelta
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    rows: int = 0
+
+
+class Engine:
+    """Opens a connection for each statement (0.1 ms), so settings cannot leak and threads need no lock.
+
+    chDB has one set of data in a process: two engines at once must share a path, and see the same tables.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._config = tempfile.TemporaryDirectory(prefix="canary-clickhouse-")
+        config = Path(self._config.name, "config.xml")
+        config.write_text(_CONFIG)
+        self._address = f"{path or ':memory:'}?config-file={config}"
+        # Data in memory lives as long as any connection does: this one stays.
+        self._anchor = Connection(self._address)
+        version, timezone = self.run(Statement("SELECT version(), timezone()")).body.decode().split()
+        self.version, self.timezone = version, timezone
+
+    def close(self) -> None:
+        self._anchor.close()
+        self._config.cleanup()
+
+    def run(self, statement: Statement) -> Result:
+        """Raises EngineError with ClickHouse's own code."""
+        started = time.perf_counter()
+        connection = Connection(self._address)
+        try:
+            _prepare(connection, statement)
+            if statement.data is None:
+                return _query(connection, statement)
+            return _insert(connection, statement, started)
+        except RuntimeError as refused:
+            raise _error(str(refused)) from None
+        finally:
+            connection.close()
+
+
+def _prepare(connection: Connection, statement: Statement) -> None:
+    settings = {"implicit_select": "0", **statement.settings}
+    asked = settings.pop("readonly", None)
+    connection.query("SET " + ", ".join(f"{_name(key)} = {quote(value)}" for key, value in settings.items()))
+    if statement.database != "default":
+        connection.query(f"USE `{statement.database.replace('`', '')}`")
+    if asked is not None and asked not in ("1", "2") and statement.readonly:
+        raise EngineError(164, "READONLY", "Cannot modify 'readonly' setting in readonly mode.")
+    if asked is not None or statement.readonly:
+        connection.query(f"SET readonly = {quote(asked or '2')}")
+
+
+def _query(connection: Connection, statement: Statement) -> Result:
+    result: Any = connection.query(statement.sql, statement.format, params=dict(statement.params))
+    return Result(
+        body=bytes(result.bytes()),
+        elapsed=timedelta(seconds=result.elapsed()),
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        rows=result.rows_read(),
+    )
+
+
+def _insert(connection: Connection, statement: Statement, started: float) -> Result:
+    with connection.send_insert(statement.sql, statement.format) as inserter:
+        inserter.append(statement.data or b"")
+        written = inserter.finish()
+    return Result(
+        body=b"",
+        elapsed=timedelta(seconds=time.perf_counter() - started),
+        written_rows=written.rows_written,
+        written_bytes=written.bytes_written,
+    )
+
+
+def quote(value: str) -> str:
+    """A string literal of ClickHouse's SQL."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _name(setting: str) -> str:
+    if not re.fullmatch(r"\w+", setting):
+        raise EngineError(115, "UNKNOWN_SETTING", f"Unknown setting {quote(setting)}.")
+    return setting
+
+
+def _error(message: str) -> EngineError:
+    found = list(_ERROR.finditer(message))
+    if not found:
+        return EngineError(_UNKNOWN_EXCEPTION, "UNKNOWN_EXCEPTION", message)
+    name = _CODE_NAME.search(message)
+    text = _VERSION_TRAILER.sub("", message[found[-1].end() :])
+    return EngineError(int(found[0][1]), name[1] if name else "UNKNOWN_EXCEPTION", text)
