@@ -25,6 +25,7 @@ class DeliveryError(Exception):
         permanent: bool = False,
         retry_after: timedelta | None = None,
         uncertain: bool = False,
+        code: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -33,6 +34,8 @@ class DeliveryError(Exception):
         self.retry_after = retry_after
         self.uncertain = uncertain
         """It may have arrived all the same (the answer was lost), so a next try is marked as a repeat."""
+        self.code = code
+        """The other side's own word for it, where it gave one."""
 
 
 class Sender(Protocol):
