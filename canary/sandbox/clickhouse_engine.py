@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ _ERROR = re.compile(r"Code: (\d+)\.\s+DB::Exception: ", re.DOTALL)
 _CODE_NAME = re.compile(r"\(([A-Z_]+)\)\s*$")
 _VERSION_TRAILER = re.compile(r"\s*\([A-Z_]+\)(\s*\(version [^)]*\))?")
 _UNKNOWN_EXCEPTION = 1002
+_LEAVES_NOTHING = re.compile(r"\s*(SELECT|WITH|INSERT|EXPLAIN|SHOW|DESC|EXISTS)\b", re.IGNORECASE)
+_IDLE_CONNECTIONS = 16
+
+_Key = tuple[bool, str, tuple[tuple[str, str], ...]]
 
 # chDB fixes its servers at start, so the clusters that Distributed tables need come from a file.
 _CONFIG = """<clickhouse><tcp_port>9000</tcp_port><remote_servers>
@@ -60,9 +65,10 @@ class Result:
 
 
 class Engine:
-    """Opens a connection for each statement (0.1 ms), so settings cannot leak and threads need no lock.
+    """Lends each statement a connection that has exactly its settings: none can leak, no thread need queue.
 
-    chDB has one set of data in a process: two engines at once must share a path, and see the same tables.
+    A fresh connection makes its first query three times slower, hence the pool. chDB has one set of data in a
+    process: two engines at once must share a path, and see the same tables.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -72,25 +78,62 @@ class Engine:
         self._address = f"{path or ':memory:'}?config-file={config}"
         # Data in memory lives as long as any connection does: this one stays.
         self._anchor = Connection(self._address)
+        self._idle: list[tuple[_Key, Connection]] = []
+        self._lock = threading.Lock()
         version, timezone = self.run(Statement("SELECT version(), timezone()")).body.decode().split()
         self.version, self.timezone = version, timezone
 
     def close(self) -> None:
+        """Ends the data too, when it is in memory."""
+        with self._lock:
+            for _, connection in self._idle:
+                connection.close()
+            self._idle.clear()
         self._anchor.close()
         self._config.cleanup()
 
     def run(self, statement: Statement) -> Result:
         """Raises EngineError with ClickHouse's own code."""
         started = time.perf_counter()
-        connection = Connection(self._address)
+        key = (statement.readonly, statement.database, tuple(sorted(statement.settings.items())))
+        connection = self._take(key)
         try:
-            _prepare(connection, statement)
-            if statement.data is None:
-                return _query(connection, statement)
-            return _insert(connection, statement, started)
+            if connection is None:
+                connection = Connection(self._address)
+                _prepare(connection, statement)
+            result = (
+                _query(connection, statement)
+                if statement.data is None
+                else _insert(connection, statement, started)
+            )
         except RuntimeError as refused:
+            self._drop(connection)
             raise _error(str(refused)) from None
-        finally:
+        except EngineError:
+            self._drop(connection)
+            raise
+        self._give_back(key, connection, clean=_LEAVES_NOTHING.match(statement.sql) is not None)
+        return result
+
+    def _take(self, key: _Key) -> Connection | None:
+        with self._lock:
+            for index in range(len(self._idle) - 1, -1, -1):
+                if self._idle[index][0] == key:
+                    return self._idle.pop(index)[1]
+        return None
+
+    def _give_back(self, key: _Key, connection: Connection, *, clean: bool) -> None:
+        with self._lock:
+            if clean:
+                self._idle.append((key, connection))
+                if len(self._idle) <= _IDLE_CONNECTIONS:
+                    return
+                _, connection = self._idle.pop(0)
+        connection.close()
+
+    @staticmethod
+    def _drop(connection: Connection | None) -> None:
+        if connection is not None:
             connection.close()
 
 

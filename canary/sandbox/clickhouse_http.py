@@ -7,14 +7,12 @@ import uuid
 import zlib
 from base64 import b64decode
 from binascii import Error as NotBase64
-from email.parser import BytesParser
-from email.policy import HTTP
 
 import lz4.frame
 import zstandard
 
 from canary.sandbox.clickhouse_engine import EngineError, Result, Statement
-from canary.sandbox.httpd import Request, Response
+from canary.sandbox.httpd import Request, Response, form_fields
 
 _NOT_SETTINGS = frozenset(
     {"query", "query_id", "database", "default_format", "user", "password", "role", "quota_key"}
@@ -61,7 +59,7 @@ def statement_of(request: Request, *, readonly: bool) -> Statement:
     args = dict(request.args)
     body = _decompressed(request)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        args |= _form(request.headers["content-type"], body)
+        args |= form_fields(request)
         body = b""
     text = args.get("query", "").encode()
     sql = text + b"\n" + body if text and body else text or body
@@ -87,18 +85,6 @@ def _split(sql: bytes, default: str) -> tuple[str, bytes | None, str]:
     text = sql.decode(errors="replace")
     found = _FORMAT.search(text)
     return text, None, found[1] if found else default
-
-
-def _form(content_type: str, body: bytes) -> dict[str, str]:
-    message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
-    )
-    fields = {}
-    for part in message.iter_parts():
-        value = part.get_payload(decode=True)
-        if isinstance(value, bytes):
-            fields[str(part.get_param("name", header="content-disposition"))] = value.decode()
-    return fields
 
 
 def _decompressed(request: Request) -> bytes:

@@ -56,6 +56,10 @@ class Rights:
         if user.writes:
             return
         verb = bare.lstrip("( ").split(maxsplit=1)[0].upper() if bare else ""
+        if verb not in _READS:
+            self._engine.run(
+                Statement(f"EXPLAIN AST {statement.sql}", params=statement.params, readonly=True)
+            )
         if verb not in _READS or re.search(r"\bINTO\s+OUTFILE\b", bare, re.IGNORECASE):
             raise _denied(user, f"it's necessary to have the grant for {verb or 'an empty query'}")
         key = (statement.database, statement.sql)

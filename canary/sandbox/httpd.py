@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +18,7 @@ from canary.sandbox.gate import Down, Gate, Throttled
 _LOG = logging.getLogger(__name__)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _LOCALHOST = "127.0.0.1"
+_RETRY_AFTER = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,52 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def form_fields(request: Request) -> dict[str, str]:
+    """The text fields of a multipart or url-encoded body; nothing for any other body."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    if not content_type.startswith("multipart/form-data"):
+        return {}
+    head = b"Content-Type: " + content_type.encode() + b"\r\n\r\n"
+    fields = {}
+    for part in BytesParser(policy=HTTP).parsebytes(head + request.body).iter_parts():
+        value = part.get_payload(decode=True)
+        if isinstance(value, bytes):
+            fields[str(part.get_param("name", header="content-disposition"))] = value.decode()
+    return fields
+
+
 Answer = Callable[[Request], Response]
 """Answers one request; raises Down where the connection should be reset instead."""
 
 
-class HttpServer:
-    """Listens on this machine only; can be stopped and started again on the same port."""
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    answer: Answer
+    gate: Gate
+    throttled: bytes
+    ungated: frozenset[str]
 
-    def __init__(self, answer: Answer, *, gate: Gate, port: int = 0, name: str = "http") -> None:
-        self._answer, self._gate, self._name = answer, gate, name
+
+class HttpServer:
+    """Listens on this machine only; can be stopped and started again on the same port.
+
+    `throttled` is the body of its 429s; the paths in `ungated` are answered whatever the gate says.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        gate: Gate,
+        port: int = 0,
+        name: str = "http",
+        throttled: bytes = b"slow down\n",
+        ungated: frozenset[str] = frozenset(),
+    ) -> None:
+        self._rules = _Rules(answer, gate, throttled, ungated)
+        self._name = name
         self._port = port
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -61,7 +101,7 @@ class HttpServer:
 
     def start(self) -> None:
         """Return when connections are accepted."""
-        server = _Server((_LOCALHOST, self._port), self._answer, self._gate)
+        server = _Server((_LOCALHOST, self._port), self._rules)
         self._port = server.server_address[1]
         self._server = server
         self._thread = threading.Thread(
@@ -87,8 +127,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answer: Answer, gate: Gate) -> None:
-        self.answer, self.gate = answer, gate
+    def __init__(self, address: tuple[str, int], rules: _Rules) -> None:
+        self.rules = rules
         self._open: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -136,12 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
+        rules = self.server.rules
         try:
-            self.server.gate.enter()
-            answer = self.server.answer(self._request())
+            if urlsplit(self.path).path not in rules.ungated:
+                rules.gate.enter()
+            answer = rules.answer(self._request())
         except Throttled:
-            self._drain()
-            answer = Response(429, b"slow down\n", {"Retry-After": "1", "Content-Type": "text/plain"})
+            self._body()
+            answer = Response(429, rules.throttled, _RETRY_AFTER)
         except Down:
             self._reset()
             return
@@ -169,9 +211,6 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline().strip():
             pass
         return b"".join(chunks)
-
-    def _drain(self) -> None:
-        self._body()
 
     def _reset(self) -> None:
         self.close_connection = True
