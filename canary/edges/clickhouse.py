@@ -1,0 +1,230 @@
+"""A ClickHouse table as a stage: says which canaries are in it, and from when that answer holds."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from canary.edges import clickhouse_sql as sql
+from canary.edges.clickhouse_catalog import Catalog
+from canary.edges.clickhouse_client import Blind
+from canary.edges.clickhouse_memory import Memory
+from canary.edges.clickhouse_pace import Pace
+from canary.edges.clickhouse_rights import rights
+from canary.edges.clickhouse_rows import Found, Seeing, found
+from canary.edges.clickhouse_schema import Shape
+from canary.edges.clickhouse_session import Session
+from canary.edges.clickhouse_settings import Settings, Tls
+from canary.edges.clickhouse_side import Side, look_beside
+from canary.values import Look, Marks, Now, Skew, Wanted
+
+__all__ = ["ClickHouseStage", "Settings", "Tls", "rights"]
+
+ROWS_AT_FIRST = 10
+"""Rows of one id that a look reads: copies beyond it are counted when the window settles."""
+
+COPIES_CHUNK = 200
+LAST_CHUNK = 500
+PATIENCE = timedelta(seconds=3)
+"""How long copies and last looks wait for their slot before they give the question back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One kind of look."""
+
+    prune: sql.Prune
+    rows_per_id: int
+    chunk: int
+    last: bool = False
+    side: str = ""
+
+
+class ClickHouseStage:
+    """Never raises for outside trouble: a look that failed says why in `Look.blind`, and covers nothing.
+
+    Methods may be called from several threads; they take turns. A look that comes before the table's pace
+    allows it asks nothing: its `asked` is empty.
+    """
+
+    def __init__(self, settings: Settings, *, marks: Marks, now: Now) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._marks = marks
+        self._now = now
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        every = timedelta(seconds=1 / settings.max_queries_per_second)
+        self._pace = Pace(every, now)
+        self._budget = Pace(settings.last_look_every, now)
+        self._main = Session(settings, settings.url, now=now)
+        self._replicas = [Session(settings, url, now=now) for url in settings.replicas]
+        self._catalog = Catalog(settings, now)
+        self._memory = Memory()
+        self._told: tuple[str, ...] = ()
+        margin = settings.day_margin
+        self._looking = _Plan(
+            sql.Prune(day=True, rest=True, day_margin=margin), ROWS_AT_FIRST, settings.chunk
+        )
+        self._copying = _Plan(sql.Prune(day=False, rest=True), settings.max_rows_per_id, COPIES_CHUNK)
+        self._last = _Plan(
+            sql.Prune(day=False, rest=False),
+            settings.max_rows_per_id,
+            LAST_CHUNK,
+            last=True,
+            side="last_look",
+        )
+
+    def next_allowed_in(self) -> timedelta:
+        """How long until a look would ask."""
+        return self._pace.next_in()
+
+    def look(self, wanted: Sequence[Wanted]) -> Look:
+        """Ask for the outstanding canaries where they belong: their day, event and tenant."""
+        if not wanted or not self._pace.take():
+            return self._unasked()
+        return self._guarded(lambda: self._look(wanted))
+
+    def copies(self, wanted: Sequence[Wanted]) -> Look:
+        """Ask for found canaries once more, on any day, so that second rows show."""
+        if not wanted or not self._wait():
+            return self._unasked()
+        return self._guarded(lambda: self._ask(self._main, wanted, self._copying)[0])
+
+    def last_look(self, wanted: Sequence[Wanted]) -> Look:
+        """Ask by id alone, on another replica where there is one, and in the dead letters."""
+        if not wanted:
+            return self._unasked()
+        if not self._budget.take():
+            every, left = self._settings.last_look_every, self._budget.next_in()
+            why = f"one last look in {every.total_seconds():g} s, the next in {left.total_seconds():.1f} s"
+            return replace(self._unasked(), blind=f"over budget: {why}")
+        if not self._wait():
+            return replace(self._unasked(), blind="over budget: the table is asked as often as we may")
+        return self._guarded(lambda: self._last_look(wanted), over_budget="over budget: ")
+
+    def close(self) -> None:
+        """Wake who waits and drop the connections; does not wait for an answer that is under way."""
+        self._stop.set()
+        if self._lock.acquire(timeout=0.1):
+            try:
+                for session in (self._main, *self._replicas):
+                    session.close()
+            finally:
+                self._lock.release()
+
+    def _wait(self) -> bool:
+        wait = self._pace.reserve(at_most=PATIENCE)
+        return wait is not None and not self._stop.wait(wait.total_seconds())
+
+    def _unasked(self) -> Look:
+        now = self._now()
+        return Look(stage=self.name, started_at=now, ended_at=now)
+
+    def _guarded(self, work: Callable[[], Look], *, over_budget: str = "") -> Look:
+        with self._lock:
+            started_at = self._now()
+            try:
+                look = work()
+            except Blind as blind:
+                if blind.stale_schema:
+                    self._catalog.forget()
+                prefix = over_budget if blind.over_budget else ""
+                now = self._now()
+                look = Look(self.name, started_at=started_at, ended_at=now, blind=prefix + blind.reason)
+            return replace(look, counts={**look.counts, **self._costs()})
+
+    def _costs(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for session in (self._main, *self._replicas):
+            total += session.take_costs()
+        return total
+
+    def _look(self, wanted: Sequence[Wanted]) -> Look:
+        look, rows = self._ask(self._main, wanted, self._looking)
+        asked = set(look.asked)
+        seen = {one.id for one in rows.sightings}
+        self._memory.answered([one for one in wanted if one.id in asked], seen, look.started_at)
+        return look
+
+    def _last_look(self, wanted: Sequence[Wanted]) -> Look:
+        wanted = wanted[:LAST_CHUNK]
+        look, notes = self._ask_elsewhere(wanted)
+        seen = {one.id for one in look.sightings}
+        missing = [one for one in wanted if one.id not in seen]
+        side = Side(self._settings, self._main, self._catalog, self._now) if missing else None
+        beside = look_beside(side, missing, self._last.rows_per_id) if side else Found((), {}, {})
+        return replace(
+            look,
+            ended_at=self._now(),
+            sightings=(*look.sightings, *beside.sightings),
+            notes=(*look.notes, *notes, *(side.notes if side else ())),
+            counts=Counter(look.counts) + Counter(beside.counts),
+        )
+
+    def _ask_elsewhere(self, wanted: Sequence[Wanted]) -> tuple[Look, tuple[str, ...]]:
+        """On a replica if one answers, else where we always ask."""
+        notes: list[str] = []
+        for number, session in enumerate(self._replicas, start=1):
+            try:
+                return self._ask(session, wanted, self._last)[0], tuple(notes)
+            except Blind as blind:
+                notes.append(f"last look: replica {number} could not be asked: {blind.reason}")
+        return self._ask(self._main, wanted, self._last)[0], tuple(notes)
+
+    def _ask(self, session: Session, wanted: Sequence[Wanted], plan: _Plan) -> tuple[Look, Found]:
+        """One question to the table. Its answer holds from just before the question was sent."""
+        wanted = self._memory.first(wanted, plan.chunk)
+        skew = session.skew()
+        shape = self._catalog.shape(self._settings.table, session.catalog)
+        if shape is None:
+            raise Blind(f"no id can be found in {self._settings.table}")
+        tenants = self._memory.tenants(wanted, self._now()) if plan.prune.rest else frozenset[str]()
+        limit = plan.rows_per_id + 1
+        statement = sql.lookup(shape, wanted, prune=plan.prune, tenants=tenants, rows_per_id=limit)
+        session.ready(last=plan.last, rows=limit * len(wanted))
+        started_at = self._now()
+        rows = session.rows(statement, last=plan.last, rows=limit * len(wanted))
+        seen_at = self._now()
+        seeing = Seeing(self.name, shape, seen_at=seen_at, side=plan.side, missed=self._memory.missed)
+        ids = {one.id for one in wanted}
+        result = found(rows, ids, seeing=seeing, rows_per_id=plan.rows_per_id)
+        self._memory.learn(result.tenants)
+        return self._told_look(shape, session, result, _Asked(started_at, seen_at, wanted, skew)), result
+
+    def _told_look(self, shape: Shape, session: Session, result: Found, asked: "_Asked") -> Look:
+        return Look(
+            stage=self.name,
+            started_at=asked.started_at,
+            ended_at=asked.seen_at,
+            asked=tuple(_ids(asked.wanted)),
+            sightings=result.sightings,
+            counts=result.counts,
+            notes=self._news(shape, session),
+            skew=asked.skew,
+        )
+
+    def _news(self, shape: Shape, session: Session) -> tuple[str, ...]:
+        """What a person should know, once."""
+        notes = self._catalog.notes(shape)
+        if session.unkept:
+            fixed = ", ".join(session.unkept)
+            notes = (*notes, f"{self.name}: the server does not let us set {fixed}; its own values hold")
+        if notes == self._told:
+            return ()
+        self._told = notes
+        return notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    started_at: datetime
+    seen_at: datetime
+    wanted: Sequence[Wanted]
+    skew: Skew | None
+
+
+def _ids(wanted: Sequence[Wanted]) -> list[UUID]:
+    return [one.id for one in wanted]
