@@ -16,6 +16,7 @@ from alerts.tables import to_micros
 URL = "https://slack.com/api/"
 CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
 UNEDITABLE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "unknown_method"})
+UNREPLIABLE = frozenset({"thread_not_found", "cannot_reply_to_message", "invalid_thread_ts"})
 EVENT_TYPE = "alert_notice"
 
 
@@ -39,7 +40,7 @@ class SlackSender:
         try:
             return _post(client, thread.channel or self._channel, notice, thread=thread.thread)
         except DeliveryError as error:
-            if error.code != "thread_not_found":
+            if error.code not in UNREPLIABLE:
                 raise
         return _post(client, self._channel, notice)
 
