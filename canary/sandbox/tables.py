@@ -99,7 +99,7 @@ def _fill(
         INSERT INTO posthog.events
             (uuid, event, properties, timestamp, team_id, distinct_id, created_at, person_mode,
              _timestamp, _offset, inserted_at)
-        SELECT dateTimeToUUIDv7(at), {event}, '{{"$lib":"web","$current_url":"https://example.com/"}}',
+        SELECT dateTimeToUUIDv7(toDateTime(at)), {event}, '{{"$lib":"web","$current_url":"https://example.com/"}}',
                at, {team}, {distinct_id}, at, 'propertyless', at, number, at + 1
         FROM (SELECT number, toDateTime64({day}, 3, 'UTC') + {second} AS at FROM numbers({rows}))
         SETTINGS max_insert_threads = 2, max_partitions_per_insert_block = 1000""")
