@@ -31,6 +31,7 @@ class Entry:
     dead_letter: str | None = None
     out_of_order: bool = False
     minute: str = ""
+    extra: set[tuple[str, int | None, int | None]] = field(default_factory=set)
 
     @property
     def receipt(self) -> Receipt | None:
@@ -58,6 +59,7 @@ class Book:
         self.windows: dict[WindowKey, dict[UUID, Entry]] = {}
         self.settled: dict[WindowKey, dict[UUID, Entry]] = {}
         self.gone: dict[UUID, Entry] = {}
+        self.dirty: set[UUID] = set()
         self._epoch = epoch_started_at
         self._grace = grace
         self._carried: dict[tuple[str, int], list[Placed]] = {}
@@ -111,6 +113,12 @@ class Book:
         entry.seen[seen.stage] = seen
         if seen.stage == self.last:
             self.missing.pop(entry.owed.id, None)
+            self.gone.pop(entry.owed.id, None)
+
+    def give_up(self, entry: Entry) -> None:
+        """It is called gone: asked for seldom from now on, in case it turns up after all."""
+        self.missing.pop(entry.owed.id, None)
+        self.gone[entry.owed.id] = entry
 
     def case(self, entry: Entry) -> Case:
         """All the evidence about one canary, as the rules want it."""
@@ -185,10 +193,12 @@ class Book:
         self.settled.setdefault(key, {}).update(entries)
 
     def release(self, entry: Entry) -> None:
-        """Nothing more is owed about this canary; the ledger still knows it. What is gone may turn up."""
+        """Nothing more is owed about this canary; the ledger still knows it."""
         owed = entry.owed
         self.entries.pop(owed.id, None)
         self.missing.pop(owed.id, None)
+        self.gone.pop(owed.id, None)
+        self.dirty.discard(owed.id)
         key = (owed.probe, owed.window)
         if key in self.settled:
             self.settled[key].pop(owed.id, None)

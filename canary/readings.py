@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from canary.values import Coverage, Look, Position, Skew
 from reconcile.coverage import Interval, all_covered_until, covered_until, extended, kept
 
+RATE_OVER = timedelta(minutes=1)
+
 Place = tuple[str, int]
 """A topic and one of its partitions."""
 
@@ -141,6 +143,16 @@ class Reading:
         if not known or self.positions_unreadable:
             return None
         return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
+
+    def catch_up(self, now: datetime) -> timedelta | None:
+        """When the consumer will have worked off its lag at the rate of the last minute; None if never."""
+        lag, done = self.lag(), 0
+        since = now - RATE_OVER
+        for progress in self.progress.values():
+            if progress.committed:
+                index = max(bisect_right(progress.first_seen, since) - 1, 0)
+                done += progress.committed[-1] - max(progress.committed[index], 0)
+        return lag / done * RATE_OVER if lag and done > 0 else None
 
     def age(self, now: datetime) -> timedelta | None:
         """How long ago this stage was last read up to its end."""

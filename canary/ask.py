@@ -1,0 +1,112 @@
+"""Which question a table is asked next: for what is missing, a last look, copies, or a sign of life."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from canary.book import Entry
+from canary.desk import Desk
+from canary.settle import Settler
+from canary.values import Look, Wanted
+
+IDLE = timedelta(seconds=5)
+GONE_EVERY = timedelta(seconds=30)
+SOON = timedelta(milliseconds=50)
+
+
+class Stage(Protocol):
+    """A place where canaries can be seen. A look blocks within its own deadlines and never raises for
+    what it meets outside: it is blind and says why."""
+
+    def look(self, wanted: Sequence[Wanted]) -> Look:
+        """Read on (a topic), or ask for these canaries (a table)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections, promptly."""
+        ...
+
+
+@runtime_checkable
+class Table(Stage, Protocol):
+    """A stage that is asked by id."""
+
+    def copies(self, wanted: Sequence[Wanted]) -> Look:
+        """Ask once more, wherever the rows may lie: is there more than one?"""
+        ...
+
+    def last_look(self, wanted: Sequence[Wanted]) -> Look:
+        """Look everywhere that the first question does not reach, before anything is called lost."""
+        ...
+
+    def next_allowed_in(self) -> timedelta:
+        """How long until the guest's limits allow the next query."""
+        ...
+
+
+class Asker:
+    """Asks one table, one question at a time, never more than the guest's limits allow."""
+
+    def __init__(self, desk: Desk, settler: Settler, *, name: str, table: Table, event: str) -> None:
+        self._desk = desk
+        self._settler = settler
+        self._name = name
+        self._table = table
+        self._event = event
+        self._asked_at: datetime | None = None
+        self._asked_gone_at = desk.line.now()
+        self._main_turn = False
+
+    def ask(self) -> tuple[Look | None, timedelta]:
+        """The next look (None: nothing to ask yet) and how long to leave the table alone after it."""
+        wait = self._table.next_allowed_in()
+        if wait > timedelta(0):
+            return None, min(wait, timedelta(seconds=1))
+        with self._desk.lock:
+            now = self._desk.line.now()
+            wanted = self._wanted(now)
+            extra = self._extra() if not (self._main_turn and wanted) else None
+        self._main_turn = extra is not None
+        if extra is not None:
+            return self._ask_extra(*extra), SOON
+        if not wanted and self._asked_at is not None and now - self._asked_at < IDLE:
+            return None, SOON
+        self._asked_at = now
+        return self._table.look(wanted), SOON
+
+    def _wanted(self, now: datetime) -> list[Wanted]:
+        book = self._desk.book
+        entries = book.wanted(self._name)
+        if self._name == book.last and book.gone and now - self._asked_gone_at > GONE_EVERY:
+            self._asked_gone_at = now
+            entries = [*entries, *book.gone.values()]
+        return [self._one(entry) for entry in entries]
+
+    def _one(self, entry: Entry) -> Wanted:
+        owed = entry.owed
+        return Wanted(owed.id, owed.sent_at, self._event, owed.distinct_id)
+
+    def _extra(self) -> tuple[str, list[Wanted]] | None:
+        book = self._desk.book
+        if self._name != book.last:
+            return None
+        missing = [book.entries[id_] for id_ in self._settler.last_looks if id_ in book.entries]
+        self._settler.last_looks.clear()
+        if missing:
+            return "last_look", [self._one(entry) for entry in missing]
+        arrived = [book.entries[id_] for id_ in self._settler.copies if id_ in book.entries]
+        self._settler.copies.clear()
+        arrived = [e for e in arrived if self._name in e.seen and not e.copies_checked]
+        return ("copies", [self._one(entry) for entry in arrived]) if arrived else None
+
+    def _ask_extra(self, kind: str, wanted: list[Wanted]) -> Look:
+        look = self._table.last_look(wanted) if kind == "last_look" else self._table.copies(wanted)
+        with self._desk.lock:
+            for one in wanted if look.blind else [w for w in wanted if w.id in set(look.asked)]:
+                entry = self._desk.book.entries.get(one.id)
+                if entry is not None and kind == "last_look":
+                    entry.last_look_problem = look.blind
+                    entry.last_look_at = entry.last_look_at if look.blind else look.started_at
+                elif entry is not None:
+                    entry.copies_checked = not look.blind
+        return look

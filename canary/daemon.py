@@ -1,0 +1,120 @@
+"""The always-on driver: a thread for each edge and step, a calendar for the rest, an orderly end."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from canary.clock import Clock
+from canary.watch import Watch
+
+SETTLE_EVERY = timedelta(milliseconds=500)
+IDLE_PAGE = timedelta(milliseconds=250)
+SHORTEST = timedelta(milliseconds=10)
+STUCK_AFTER = timedelta(seconds=30)
+GRACE = timedelta(seconds=3)
+
+_log = logging.getLogger(__name__)
+
+Step = Callable[[], timedelta]
+
+
+class Daemon:
+    """Repeats the watch's steps until told to stop, or until one of them fails."""
+
+    def __init__(
+        self, watch: Watch, *, clock: Clock, on_settled: Callable[[object], None] | None = None
+    ) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._on_settled = on_settled
+        self._stop = threading.Event()
+        self._ticks: dict[str, float] = {}
+        self._scheduler: BackgroundScheduler | None = None
+        self._epoch = watch.desk.line.epoch
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until `stop`; raises what a step raised, for a loop that ended is a monitor that lies."""
+        threads = [
+            threading.Thread(target=self._loop, args=(name, step), name=name, daemon=True)
+            for name, step in self._steps().items()
+        ]
+        self._arm()
+        for thread in threads:
+            thread.start()
+        self._stop.wait()
+        self._end(threads)
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self) -> None:
+        """Let every step finish what it is doing, then end. Safe in a signal handler."""
+        self._stop.set()
+
+    def health(self) -> Mapping[str, float]:
+        """Seconds since each loop last finished a step."""
+        now = self._clock.monotonic()
+        return {name: now - tick for name, tick in dict(self._ticks).items()}
+
+    def stuck(self) -> list[str]:
+        """The loops that have stopped ticking."""
+        return [name for name, age in self.health().items() if age > STUCK_AFTER.total_seconds()]
+
+    def _steps(self) -> dict[str, Step]:
+        watch = self._watch
+        steps: dict[str, Step] = {"settle": self._settle, "page": self._page}
+        for probe in watch.probes:
+            steps[f"inject {probe}"] = lambda probe=probe: watch.inject(probe)  # type: ignore[misc]
+        for stage in watch.stages:
+            steps[f"follow {stage}"] = lambda stage=stage: watch.follow(stage)  # type: ignore[misc]
+        return steps
+
+    def _loop(self, name: str, step: Step) -> None:
+        self._ticks[name] = self._clock.monotonic()
+        try:
+            while not self._stop.is_set():
+                pause = step()
+                self._ticks[name] = self._clock.monotonic()
+                self._watch.desk.metrics.gauge("step_age_seconds", name).set(0)
+                if pause > timedelta(0):
+                    self._stop.wait(max(min(pause, timedelta(seconds=1)), SHORTEST).total_seconds())
+        except BaseException as error:
+            _log.exception("the step %r failed; the daemon ends. This is a bug.", name)
+            self.failure = error
+            self._stop.set()
+
+    def _settle(self) -> timedelta:
+        settled = self._watch.settle()
+        if self._on_settled is not None:
+            self._on_settled(settled)
+        if self._watch.desk.line.epoch != self._epoch:
+            self._epoch = self._watch.desk.line.epoch
+            self._arm()
+        return SETTLE_EVERY
+
+    def _page(self) -> timedelta:
+        return timedelta(0) if self._watch.page() else IDLE_PAGE
+
+    def _arm(self) -> None:
+        """Start the calendar, anew after every step of the wall clock that it lives by."""
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+        self._scheduler = BackgroundScheduler(daemon=True, timezone="UTC")
+        self._scheduler.add_job(
+            self._watch.prune, "interval", seconds=20, max_instances=1, coalesce=True, misfire_grace_time=60
+        )
+        self._scheduler.start()
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+        deadline = self._clock.monotonic() + GRACE.total_seconds()
+        for thread in threads:
+            thread.join(max(deadline - self._clock.monotonic(), 0.01))
+        self._watch.save()
+        closing = threading.Thread(target=self._watch.close, name="close", daemon=True)
+        closing.start()
+        closing.join(1.0)

@@ -1,0 +1,94 @@
+"""The first step: note the receipts that came, write down what is due, post it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from canary.desk import Desk
+from canary.ledger import LedgerError
+from canary.probe import Probe
+from canary.values import Owed
+from reconcile.window import window_of
+
+RETRY = timedelta(seconds=1)
+
+
+class Injector:
+    """Sends canaries, never one that the ledger does not hold."""
+
+    def __init__(self, desk: Desk, probes: Mapping[str, Probe]) -> None:
+        self._desk = desk
+        self._probes = probes
+        self._day = ""
+        self._sent_today = 0
+
+    def inject(self, name: str) -> timedelta:
+        """One round for one probe; return how long until more is due."""
+        desk, probe = self._desk, self._probes[name]
+        now = desk.line.now()
+        answered = self._note_answers(probe)
+        allowed = self._allowed(probe, now)
+        posts = probe.make(now, allowed, desk.plan.times) if allowed else []
+        made = [owed for _, post in posts for owed, _ in post]
+        self._not_sent(name, "busy", allowed - len(made), now)
+        if not made and not answered:
+            return probe.wait(now)
+        if not desk.unsaved.flush(sending=made):
+            self._not_sent(name, "ledger", len(made), now)
+            return RETRY
+        self._owe(name, made, now)
+        for lane, post in posts:
+            probe.courier.send([event for _, event in post], lane)
+        return probe.wait(desk.line.now())
+
+    def _note_answers(self, probe: Probe) -> bool:
+        answers = probe.courier.collect()
+        with self._desk.lock:
+            for id_, answer in answers:
+                if (entry := self._desk.book.entries.get(id_)) is not None:
+                    entry.answer = answer
+                self._desk.metrics.counter("receipts_total", probe.name, answer.receipt).inc()
+            self._desk.unsaved.answered(answers)
+        return bool(answers)
+
+    def _owe(self, name: str, made: list[Owed], now: datetime) -> None:
+        with self._desk.lock:
+            for owed in made:
+                self._desk.book.add(owed)
+            self._desk.minutes.count(name, now, due=len(made), sent=len(made))
+        self._desk.metrics.counter("sent_total", name).inc(len(made))
+
+    def _allowed(self, probe: Probe, now: datetime) -> int:
+        if probe.done:
+            return 0
+        count, missed = probe.due(now)
+        self._not_sent(probe.name, "behind", missed, now)
+        limit = self._desk.plan.max_events_per_day
+        if limit is None or not count:
+            return count
+        with self._desk.lock:
+            self._begin_day(now)
+            allowed = max(min(count, limit - self._sent_today), 0)
+            self._sent_today += allowed
+        self._not_sent(probe.name, "budget", count - allowed, now)
+        return allowed
+
+    def _begin_day(self, now: datetime) -> None:
+        """Count a new day from what the ledger knows of it: a restart does not begin it again."""
+        day = now.date().isoformat()
+        if day == self._day:
+            return
+        start = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            self._sent_today = sum(self._desk.ledger.sent_since(name, start) for name in self._probes)
+        except LedgerError:
+            self._sent_today = 0
+        self._day = day
+
+    def _not_sent(self, name: str, reason: str, count: int, now: datetime) -> None:
+        if count <= 0:
+            return
+        self._desk.metrics.counter("not_sent_total", name, reason).inc(count)
+        with self._desk.lock:
+            self._desk.minutes.count(name, now, due=count)
+            key = (name, window_of(now, self._desk.plan.times.window))
+            self._desk.missed[key] = self._desk.missed.get(key, 0) + count

@@ -1,0 +1,70 @@
+"""Ingestion downtime by the minute: due, sent, refused, not visible in time, and what we could not see."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from canary.book import Entry
+from canary.values import Minute
+from reconcile.outcome import Outcome, Receipt
+from reconcile.window import window_of
+
+MINUTE = timedelta(minutes=1)
+FIELDS = ("refused", "not_visible", "blind")
+
+
+class Minutes:
+    """Counts each canary once in its minute; a changed mind is an amendment. Not locked."""
+
+    def __init__(self, last: str, *, down_after: timedelta) -> None:
+        self._last = last
+        self._down_after = down_after
+        self._news: dict[tuple[str, datetime], dict[str, int]] = {}
+        self.totals: dict[tuple[str, datetime], dict[str, int]] = {}
+
+    def count(self, probe: str, at: datetime, **added: int) -> None:
+        """Add to a probe's minute: `due`, `sent`, or one of the three ways it was not all right."""
+        key = (probe, window_of(at, MINUTE))
+        for counts in (self._news.setdefault(key, {}), self.totals.setdefault(key, {})):
+            for name, number in added.items():
+                counts[name] = counts.get(name, 0) + number
+
+    def take(self, entries: Iterable[Entry], now: datetime) -> list[Minute]:
+        """Look at every canary in mind; return what has changed in any minute since the last call."""
+        for entry in entries:
+            state = self._state(entry, now)
+            if state != entry.minute:
+                if entry.minute:
+                    self.count(entry.owed.probe, entry.owed.sent_at, **{entry.minute: -1})
+                if state:
+                    self.count(entry.owed.probe, entry.owed.sent_at, **{state: 1})
+                entry.minute = state
+        news = [Minute(probe, start, **counts) for (probe, start), counts in self._news.items()]
+        self._news = {}
+        self.totals = {key: value for key, value in self.totals.items() if now - key[1] < 15 * MINUTE}
+        return news
+
+    def _state(self, entry: Entry, now: datetime) -> str:
+        if entry.receipt is Receipt.REFUSED and self._last not in entry.seen:
+            return "refused"
+        seen = entry.seen.get(self._last)
+        if seen is not None:
+            earliest = seen.not_before or entry.owed.sent_at
+            return "not_visible" if earliest - entry.owed.sent_at > self._down_after else ""
+        if now - entry.waits_from <= self._down_after:
+            return ""
+        unread = entry.judged is not None and entry.judged.outcome is Outcome.UNREAD
+        return "blind" if unread else "not_visible"
+
+    def down(self, probe: str, now: datetime) -> list[datetime]:
+        """The recent whole minutes in which at least half of what was due was refused or not visible."""
+        return sorted(
+            start
+            for (name, start), counts in self.totals.items()
+            if name == probe and start + MINUTE <= now and is_down(counts)
+        )
+
+
+def is_down(counts: dict[str, int]) -> bool:
+    """The one definition of "ingestion down", for one minute of one probe."""
+    due = counts.get("due", 0) - counts.get("blind", 0)
+    return due > 0 and 2 * (counts.get("refused", 0) + counts.get("not_visible", 0)) >= due

@@ -1,0 +1,247 @@
+"""From what the watch knows to what is true now: the only place where canaries become conditions."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+from alerts.condition import Condition, Severity
+from canary.book import Entry
+from canary.scene import (
+    Hop,
+    Scene,
+    Unknown,
+    answer,
+    arrow,
+    canaries,
+    clock,
+    condition,
+    diagram,
+    lanes,
+    promised,
+    reason,
+    span,
+)
+from canary.settle import stage_of
+from reconcile.outcome import Flag, Outcome
+
+
+def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
+    """Everything that is true now and somebody may want to know, and what cannot be told."""
+    found: list[Condition] = []
+    for rule in (_lost, _behind, _blind, _flagged, _by_window, _down, _ledger):
+        found.extend(rule(scene))
+    return found, Unknown(_unknown(scene))
+
+
+def _unknown(scene: Scene) -> Iterator[str]:
+    for name, reading in scene.book.readings.items():
+        if not reading.blind:
+            continue
+        if name == scene.book.last:
+            yield from ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
+        else:
+            yield from (f"lost:{hop[0]}->{hop[1]}" for hop in pairwise(scene.names) if name in hop)
+            yield from (f"{kind}:{name}" for kind in ("duplicated", "corrupt", "out_of_order"))
+
+
+def _current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:
+    """Recent verdicts that still count: of the last settled window, or given since it was settled."""
+    found = []
+    for entry in {entry.owed.id: entry for entry in scene.recent}.values():
+        latest = scene.latest.get(entry.owed.probe)
+        if entry.judged is None or latest is None or not wanted(entry):
+            continue
+        width = latest.end - latest.start
+        fresh = scene.now - entry.judged.judged_at <= width
+        if entry.owed.window >= latest.start or fresh:
+            found.append(entry)
+    return found
+
+
+def _lost(scene: Scene) -> Iterator[Condition]:
+    by_hop: dict[Hop, list[Entry]] = defaultdict(list)
+    for entry in _current(scene, lambda e: e.judged is not None and e.judged.outcome is Outcome.LOST):
+        if entry.judged is not None and entry.judged.hop is not None:
+            by_hop[entry.judged.hop].append(entry)
+    for hop, entries in by_hop.items():
+        sent = sum(scene.latest[probe].sent for probe in {e.owed.probe for e in entries})
+        yield condition(
+            f"lost:{arrow(hop)}",
+            Severity.PAGE,
+            f"{canaries(entries)} lost between {hop[0]} and {hop[1]}",
+            entries,
+            facts=(
+                ("sent in the last window", str(sent)),
+                ("lost", str(len(entries))),
+                ("since", clock(min(e.owed.sent_at for e in entries))),
+                ("proof", reason(entries)),
+                ("lanes", lanes(entries)),
+            ),
+            diagram=diagram(scene.names, hop),
+        )
+
+
+def _behind(scene: Scene) -> Iterator[Condition]:
+    by_hop: dict[Hop, list[Entry]] = defaultdict(list)
+    for group in scene.book.settled.values():
+        for entry in group.values():
+            if entry.judged is not None and entry.judged.outcome is Outcome.OVERDUE and promised(entry):
+                by_hop[_waiting_hop(scene, entry)].append(entry)
+    for hop, entries in by_hop.items():
+        oldest = min(e.owed.sent_at for e in entries)
+        facts = [
+            ("overdue", str(len(entries))),
+            ("oldest sent", f"{clock(oldest)} ({span(scene.now - oldest)} ago)"),
+            ("why", reason(entries)),
+            *_backlog(scene, hop),
+        ]
+        title = f"Ingestion is behind between {hop[0]} and {hop[1]}: {canaries(entries)} overdue"
+        yield condition(
+            f"behind:{arrow(hop)}",
+            Severity.PAGE,
+            title,
+            entries,
+            facts=facts,
+            diagram=diagram(scene.names, hop, "~"),
+        )
+
+
+def _waiting_hop(scene: Scene, entry: Entry) -> Hop:
+    seen = [i for i, name in enumerate(scene.names) if name in entry.seen]
+    here = max(seen, default=0)
+    return scene.names[here], scene.names[min(here + 1, len(scene.names) - 1)]
+
+
+def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
+    reading = scene.book.readings.get(hop[0])
+    if reading is None:
+        return
+    if (lag := reading.lag()) is not None:
+        yield "consumer lag", f"{lag} messages"
+    elif reading.positions_unreadable:
+        yield "positions", f"unreadable: {reading.positions_unreadable}"
+    if (left := reading.catch_up(scene.now)) is not None:
+        yield "worked off", f"in about {span(left)} at this rate"
+
+
+def _blind(scene: Scene) -> Iterator[Condition]:
+    for name, reading in scene.book.readings.items():
+        if reading.blind and reading.blind != "not read yet":
+            since = reading.last_read_at
+            facts = [("reason", reading.blind)]
+            if since is not None:
+                facts.append(("last read", clock(since)))
+            yield Condition(
+                key=f"blind:{name}",
+                severity=Severity.PAGE,
+                title=f"Cannot read {name}: what it would show cannot be judged (no loss is claimed)",
+                facts=tuple(facts),
+                diagram=" -> ".join(f"?{part}?" if part == name else part for part in scene.names),
+                commands=("canary status",),
+                count=1,
+            )
+
+
+def _flagged(scene: Scene) -> Iterator[Condition]:
+    kinds = (
+        (Flag.CORRUPT, Severity.PAGE, "corrupt at"),
+        (Flag.DUPLICATED, Severity.TICKET, "duplicated at"),
+        (Flag.OUT_OF_ORDER, Severity.NOTE, "out of order at"),
+        (Flag.DETOURED, Severity.NOTE, "detoured on the way to"),
+    )
+    for flag, severity, words in kinds:
+        by_stage: dict[str, list[Entry]] = defaultdict(list)
+        for entry in _current(scene, lambda e, f=flag: e.judged is not None and f in e.judged.flags):  # type: ignore[misc]
+            by_stage[stage_of(flag, entry, scene.names)].append(entry)
+        for stage, entries in by_stage.items():
+            yield condition(
+                f"{flag}:{stage}",
+                severity,
+                f"{canaries(entries)} {words} {stage}",
+                entries,
+                facts=(("count", str(len(entries))), *_details(flag, entries, stage)),
+                diagram=" -> ".join(f"[{name}]" if name == stage else name for name in scene.names),
+            )
+
+
+def _details(flag: Flag, entries: Sequence[Entry], stage: str) -> Iterator[tuple[str, str]]:
+    seen = [entry.seen[stage] for entry in entries if stage in entry.seen]
+    if flag is Flag.CORRUPT:
+        for difference in next((item.differences for item in seen if item.differences), ())[:1]:
+            yield "field", difference.field
+            yield "expected", difference.expected
+            yield "found", difference.found
+    if flag is Flag.DUPLICATED:
+        yield "copies", str(sum(item.copies for item in seen))
+        yield "kinds", ", ".join(sorted({kind for item in seen for kind in item.copy_kinds}))
+
+
+def _by_window(scene: Scene) -> Iterator[Condition]:
+    for probe, report in scene.latest.items():
+        hop = (scene.names[0], scene.names[-1])
+        window = ("window", f"{clock(report.start)} to {clock(report.end)}")
+        if late := report.outcomes[Outcome.LATE]:
+            entries = _of(scene, probe, Outcome.LATE)
+            worst = ("worst latency", f"{report.latency.get('max', 0):.1f} s")
+            title = f"{late} of {report.sent} canaries of {probe} late"
+            facts = (window, worst)
+            yield condition(f"late:{probe}", Severity.TICKET, title, entries, facts=facts, count=late)
+        if rejected := report.outcomes[Outcome.REJECTED]:
+            entries = _of(scene, probe, Outcome.REJECTED)
+            title = f"{rejected} of {report.sent} canaries of {probe} rejected by the ingress"
+            facts = (window, ("answer", answer(entries)))
+            yield condition(
+                f"rejected:{probe}",
+                Severity.PAGE,
+                title,
+                entries,
+                facts=facts,
+                diagram=diagram(scene.names, (hop[0], scene.names[1])),
+                count=rejected,
+            )
+        if vanished := report.outcomes[Outcome.UNDELIVERED]:
+            entries = _of(scene, probe, Outcome.UNDELIVERED)
+            title = (
+                f"{vanished} of {report.sent} canaries of {probe} undelivered (the ingress promised nothing)"
+            )
+            facts = (window, ("answer", answer(entries)))
+            yield condition(
+                f"undelivered:{probe}", Severity.TICKET, title, entries, facts=facts, count=vanished
+            )
+        if report.sent < report.due:
+            title = (
+                f"{probe} is not sending: {report.due - report.sent} of {report.due} canaries were not sent"
+            )
+            yield condition(
+                f"not_sending:{probe}",
+                Severity.PAGE,
+                title,
+                (),
+                facts=(window,),
+                count=report.due - report.sent,
+            )
+
+
+def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:
+    def fits(entry: Entry) -> bool:
+        return entry.judged is not None and entry.judged.outcome is outcome and entry.owed.probe == probe
+
+    return _current(scene, fits)
+
+
+def _down(scene: Scene) -> Iterator[Condition]:
+    for probe, minutes in scene.down.items():
+        if minutes and scene.now - minutes[-1] < timedelta(minutes=8):
+            title = f"Ingestion is down for {probe}: {len(minutes)} of the last 15 minutes"
+            facts = (("since", clock(minutes[0])), ("last", clock(minutes[-1])))
+            yield condition(f"down:{probe}", Severity.PAGE, title, (), facts=facts, count=len(minutes))
+
+
+def _ledger(scene: Scene) -> Iterator[Condition]:
+    if scene.ledger_problem is not None:
+        facts = (
+            ("reason", scene.ledger_problem),
+            ("meanwhile", "nothing is sent; following goes on from memory"),
+        )
+        yield condition("ledger", Severity.PAGE, "The ledger cannot be written", (), facts=facts)

@@ -1,0 +1,125 @@
+"""What the rules look at, and the words in which conditions are told."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from alerts.condition import Condition, Severity
+from canary.book import Book, Entry
+from canary.values import WindowReport
+from reconcile.outcome import INGRESS, Receipt
+
+Hop = tuple[str, str]
+MAX_IDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the rules look at, taken under the watch's lock."""
+
+    now: datetime
+    book: Book
+    latest: Mapping[str, WindowReport] = field(default_factory=dict)
+    recent: Sequence[Entry] = ()
+    down: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    ledger_problem: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Every place of the pipeline, from the ingress on."""
+        return [INGRESS, *(spec.name for spec in self.book.stages)]
+
+
+class Unknown(Collection[str]):
+    """Keys that cannot be judged while a stage is blind, by prefix."""
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._prefixes = tuple(prefixes)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.startswith(self._prefixes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._prefixes)
+
+    def __len__(self) -> int:
+        return len(self._prefixes)
+
+
+def condition(
+    key: str,
+    severity: Severity,
+    title: str,
+    entries: Sequence[Entry],
+    *,
+    facts: Iterable[tuple[str, str]],
+    diagram: str = "",
+    count: int | None = None,
+) -> Condition:
+    """A condition about these canaries, the first few of them named."""
+    ids = tuple(str(entry.owed.id) for entry in sorted(entries, key=lambda e: e.owed.sent_at)[:MAX_IDS])
+    commands = (f"canary explain {ids[0]}",) if ids else ("canary status",)
+    return Condition(
+        key=key,
+        severity=severity,
+        title=title,
+        facts=tuple(facts),
+        diagram=diagram,
+        commands=commands,
+        count=len(entries) if count is None else count,
+        ids=ids,
+    )
+
+
+def promised(entry: Entry) -> bool:
+    """Whether somebody owes us this canary: it was accepted, or seen."""
+    return entry.receipt is Receipt.ACCEPTED or bool(entry.seen)
+
+
+def diagram(names: Sequence[str], broken: Hop, mark: str = "X") -> str:
+    """The pipeline in one line, the broken hop marked."""
+    parts = [names[0]]
+    for hop in pairwise(names):
+        parts.append(f" --{mark}--> " if hop == broken else " -> ")
+        parts.append(hop[1])
+    return "".join(parts)
+
+
+def canaries(entries: Sequence[Entry]) -> str:
+    """How many, in words."""
+    return "1 canary" if len(entries) == 1 else f"{len(entries)} canaries"
+
+
+def reason(entries: Sequence[Entry]) -> str:
+    """Why, in the words of the first verdict."""
+    return next((entry.judged.reason for entry in entries if entry.judged is not None), "")
+
+
+def answer(entries: Sequence[Entry]) -> str:
+    """What the ingress said to the first of them."""
+    return next((entry.answer.detail for entry in entries if entry.answer is not None), "")
+
+
+def lanes(entries: Sequence[Entry]) -> str:
+    """The lanes they took."""
+    return ", ".join(map(str, sorted({entry.owed.lane for entry in entries})))
+
+
+def arrow(hop: Hop) -> str:
+    """A hop as labels and keys have it."""
+    return f"{hop[0]}->{hop[1]}"
+
+
+def clock(at: datetime) -> str:
+    """A time for people."""
+    return at.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def span(length: timedelta) -> str:
+    """A duration for people."""
+    seconds = int(length.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

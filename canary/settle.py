@@ -1,0 +1,242 @@
+"""Gives every canary its outcome: whole windows when they are due, single ones when they change."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from canary.book import Entry, WindowKey
+from canary.desk import Desk
+from canary.follow import hop_latencies
+from canary.metrics import END_TO_END
+from canary.values import Judged, Minute, WindowReport
+from reconcile.compare import Verdict, judge
+from reconcile.latency import summary
+from reconcile.outcome import INGRESS, Flag, Outcome, may_become
+from reconcile.window import tally, unbalanced
+
+GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
+MAX_GONE = 10_000
+"""How many canaries called gone are kept in mind, in case they turn up."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What one settling decided, to be written down and told."""
+
+    judged: list[Judged] = field(default_factory=list)
+    reports: dict[WindowKey, WindowReport] = field(default_factory=dict)
+    minutes: list[Minute] = field(default_factory=list)
+    windows: list[WindowReport] = field(default_factory=list)
+
+
+class Settler:
+    """Judges the book's canaries. Not locked: the watch is."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._book = desk.book
+        self._limits = desk.plan.limits
+        self._window = desk.plan.times.window
+        self._metrics = desk.metrics
+        self._minutes = desk.minutes
+        self._missed = desk.missed
+        self._names = (INGRESS, *(spec.name for spec in desk.book.stages))
+        self.reports: dict[WindowKey, WindowReport] = {}
+        self.latest: dict[str, WindowReport] = {}
+        self.recent: deque[tuple[datetime, Entry]] = deque()
+        self.last_looks: set[UUID] = set()
+        self.copies: set[UUID] = set()
+
+    def settle(self, now: datetime) -> Settled:
+        """Settle what is due, judge again what may have changed; say what is new."""
+        result = Settled()
+        for key, entries in self._book.due(now):
+            self._settle_window(key, entries, now, result)
+        for key in [key for key, entries in self._book.settled.items() if entries]:
+            for entry in list(self._book.settled[key].values()):
+                if _open(entry) or entry.owed.id in self._book.dirty:
+                    self._rejudge(key, entry, now, result)
+        self._book.dirty.clear()
+        self._drop_gone(now)
+        self._settle_missed(now, result)
+        result.minutes.extend(self._minutes.take(self._book.entries.values(), now))
+        self._gauges()
+        return result
+
+    def _settle_window(
+        self, key: WindowKey, entries: Mapping[UUID, Entry], now: datetime, result: Settled
+    ) -> None:
+        self._book.mark_out_of_order(entries.values())
+        verdicts = {id_: self._judge(entry, now) for id_, entry in entries.items()}
+        late = now >= max(entry.deadline for entry in entries.values()) + self._limits.reading
+        if self._waits(entries, verdicts) and not late:
+            return
+        report = self._report(key, entries, verdicts, now)
+        self.reports[key] = self.latest[key[0]] = report
+        result.reports[key] = report
+        result.windows.append(report)
+        self._book.close_window(key)
+        for id_, verdict in verdicts.items():
+            self._conclude(key, entries[id_], verdict, now, result)
+        self._metrics.gauge("unbalanced", key[0]).set(unbalanced(report.sent, report.outcomes))
+        self._metrics.gauge("last_settled_window_timestamp_seconds", key[0]).set(key[1].timestamp())
+
+    def _settle_missed(self, now: datetime, result: Settled) -> None:
+        """A window that should have had canaries and has none settles all the same."""
+        for key in [key for key in self._missed if now >= key[1] + 2 * self._window]:
+            if key not in self._book.windows:
+                report = self._report(key, {}, {}, now)
+                self.latest[key[0]] = result.reports[key] = report
+                result.windows.append(report)
+
+    def _waits(self, entries: Mapping[UUID, Entry], verdicts: Mapping[UUID, Verdict]) -> bool:
+        """Whether one more reading is owed before the window can close."""
+        self.copies.update(id_ for id_, entry in entries.items() if not entry.copies_checked)
+        return any(
+            verdict.outcome is Outcome.PENDING
+            or verdict.wants_last_look
+            or (verdict.outcome in (Outcome.ON_TIME, Outcome.LATE) and not entries[id_].copies_checked)
+            for id_, verdict in verdicts.items()
+        )
+
+    def _judge(self, entry: Entry, now: datetime) -> Verdict:
+        verdict = judge(self._book.case(entry), now=now, limits=self._limits)
+        if verdict.wants_last_look:
+            self.last_looks.add(entry.owed.id)
+            if entry.last_look_problem:
+                return replace(verdict, reason=f"{verdict.reason} ({entry.last_look_problem})")
+        return verdict
+
+    def _rejudge(self, key: WindowKey, entry: Entry, now: datetime, result: Settled) -> None:
+        verdict = self._judge(entry, now)
+        old = entry.judged
+        if old is None or (old.outcome, old.flags, old.final) == (
+            verdict.outcome,
+            verdict.flags,
+            verdict.final,
+        ):
+            if old is not None and old.reason != verdict.reason:
+                entry.judged = replace(old, reason=verdict.reason)
+            self._let_go(entry)
+            return
+        if old.outcome is not verdict.outcome and not may_become(old.outcome, verdict.outcome):
+            verdict = replace(verdict, outcome=old.outcome, final=old.final, hop=old.hop, spanned=old.spanned)
+        report = self.reports.get(key)
+        if report is not None:
+            result.reports[key] = self.reports[key] = _amended(report, old, verdict)
+            if self.latest.get(key[0], report).start == key[1]:
+                self.latest[key[0]] = self.reports[key]
+        self._conclude(key, entry, verdict, now, result)
+
+    def _conclude(
+        self, key: WindowKey, entry: Entry, verdict: Verdict, now: datetime, result: Settled
+    ) -> None:
+        """Make a verdict the canary's outcome; count it, keep or release the canary."""
+        old, probe = entry.judged, key[0]
+        changed = old.outcome if old is not None and old.outcome is not verdict.outcome else None
+        entry.judged = Judged(
+            id=entry.owed.id,
+            outcome=verdict.outcome,
+            final=verdict.final,
+            judged_at=now,
+            hop=verdict.hop,
+            spanned=verdict.spanned,
+            flags=verdict.flags,
+            reason=verdict.reason,
+            amended_from=changed or (old.amended_from if old else None),
+        )
+        result.judged.append(entry.judged)
+        if verdict.final and (old is None or not old.final):
+            hop = "->".join(verdict.hop) if verdict.hop else END_TO_END
+            self._metrics.counter("outcomes_total", probe, verdict.outcome, hop).inc()
+        if changed is not None:
+            self._metrics.counter("amended_total", probe, changed, verdict.outcome).inc()
+        for flag in verdict.flags - (old.flags if old else frozenset()):
+            self._metrics.counter("flags_total", probe, flag, self._stage_of(flag, entry)).inc()
+        if verdict.outcome in GONE or verdict.flags or changed:
+            self.recent.append((now, entry))
+        if verdict.outcome in GONE:
+            self._book.give_up(entry)
+        self._let_go(entry)
+
+    def _stage_of(self, flag: Flag, entry: Entry) -> str:
+        return stage_of(flag, entry, self._names)
+
+    def _let_go(self, entry: Entry) -> None:
+        judged = entry.judged
+        if judged is not None and judged.final and judged.outcome not in GONE:
+            self._book.release(entry)
+
+    def _report(
+        self, key: WindowKey, entries: Mapping[UUID, Entry], verdicts: Mapping[UUID, Verdict], now: datetime
+    ) -> WindowReport:
+        outcomes, flags, hops = tally(verdicts.values())
+        whole = hop_latencies(entries.values(), self._names).get((self._names[0], self._names[-1]), [])
+        return WindowReport(
+            probe=key[0],
+            start=key[1],
+            end=key[1] + self._window,
+            settled_at=now,
+            due=len(entries) + self._missed.pop(key, 0),
+            sent=len(entries),
+            outcomes=outcomes,
+            flags=flags,
+            hops=hops,
+            latency=summary(whole) or {},
+        )
+
+    def _drop_gone(self, now: datetime) -> None:
+        """After the horizon, or when there are too many, what is gone is not looked for any more."""
+        gone = self._book.gone
+        for entry in list(gone.values()):
+            if len(gone) > MAX_GONE or now - entry.waits_from > self._limits.horizon:
+                self._book.release(entry)
+        while self.recent and now - self.recent[0][0] > 2 * self._window + timedelta(minutes=1):
+            self.recent.popleft()
+        oldest = self._book.oldest() or now
+        self.reports = {k: r for k, r in self.reports.items() if k in self._book.settled or r.end >= oldest}
+
+    def _gauges(self) -> None:
+        counts: dict[tuple[str, Outcome], int] = {}
+        for entry in self._book.entries.values():
+            outcome = entry.judged.outcome if entry.judged else Outcome.PENDING
+            counts[(entry.owed.probe, outcome)] = counts.get((entry.owed.probe, outcome), 0) + 1
+        for probe in {*self.latest, *(probe for probe, _ in counts)}:
+            for name in (Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD):
+                self._metrics.gauge(name, probe).set(counts.get((probe, name), 0))
+
+
+def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:
+    """The stage that showed a flag: the first with a copy, a difference; else the first or last one."""
+    stages = [name for name in names if name in entry.seen]
+    if flag is Flag.DUPLICATED:
+        return next((name for name in stages if entry.seen[name].copies), stages[-1])
+    if flag is Flag.CORRUPT:
+        return next((name for name in stages if entry.seen[name].differences), stages[-1])
+    return stages[0] if flag is Flag.OUT_OF_ORDER else stages[-1]
+
+
+def _open(entry: Entry) -> bool:
+    return entry.judged is not None and not entry.judged.final
+
+
+def _amended(report: WindowReport, old: Judged, new: Verdict) -> WindowReport:
+    """The report with one canary's outcome changed; its sum stays what it was."""
+    outcomes, hops = dict(report.outcomes), dict(report.hops)
+    outcomes[old.outcome] -= 1
+    outcomes[new.outcome] += 1
+    for hop, step in ((old.hop, -1), (new.hop, 1)):
+        if hop is not None:
+            hops[hop] = hops.get(hop, 0) + step
+    flags = dict(report.flags)
+    for flag in new.flags - old.flags:
+        flags[flag] = flags.get(flag, 0) + 1
+    changed = old.outcome is not new.outcome
+    return replace(
+        report,
+        outcomes=outcomes,
+        flags=flags,
+        hops={hop: count for hop, count in hops.items() if count},
+        amendments=report.amendments + changed,
+    )

@@ -1,0 +1,204 @@
+"""The story: inject, follow, settle, page. Each step does one round of work and returns.
+
+A canary is minted and written to the ledger, posted, and its receipt noted (`inject`). Every stage is
+read for it (`follow`). When its window is due, one pure function gives it its outcome (`settle`), and
+what is wrong becomes conditions, which the pager turns into messages (`page`). Steps may run in threads
+of their own; what they share lies on the desk, and no lock is held while an edge is asked.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from alerts.condition import Condition
+from canary.ask import Asker, Stage, Table
+from canary.desk import Desk
+from canary.event import EVENT_NAME
+from canary.follow import COSTS, Follower
+from canary.identity import Verifier
+from canary.inject import Injector
+from canary.ledger import LedgerError
+from canary.probe import Probe
+from canary.rules import conditions
+from canary.scene import Scene
+from canary.settle import Settled, Settler
+from canary.values import Look, Track
+
+FLUSH_EVERY = timedelta(seconds=1)
+BLIND_PAUSE = timedelta(seconds=1)
+PRUNE_BITES = 5
+
+
+class Pager(Protocol):
+    """Who tells people. Decides at once, delivers in its own step."""
+
+    def update(self, conditions: Sequence[Condition], *, now: datetime, unknown: Collection[str]) -> object:
+        """Take in everything that is true now, and the keys whose truth cannot be told."""
+        ...
+
+    def deliver(self, now: datetime) -> bool:
+        """Deliver one message that is owed; say whether there may be more to do."""
+        ...
+
+
+Relane = Callable[[Probe, int], None]
+"""Gives a probe the lanes that fit so many partitions of the first topic."""
+
+
+class Watch:
+    """All that is watched, and the four steps."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        probes: Sequence[Probe],
+        stages: Mapping[str, Stage],
+        verifier: Verifier,
+        pager: Pager,
+        relane: Relane,
+        retention: Mapping[str, timedelta] | None = None,
+    ) -> None:
+        self.desk = desk
+        self.probes = {probe.name: probe for probe in probes}
+        self.stages = stages
+        self.settler = Settler(desk)
+        self.scene: Scene | None = None
+        self.open_conditions: Sequence[Condition] = ()
+        self.notes: dict[str, str] = {}
+        self._injector = Injector(desk, self.probes)
+        self._follower = Follower(desk.book, probes=self.probes, verifier=verifier, metrics=desk.metrics)
+        self._askers = {
+            name: Asker(desk, self.settler, name=name, table=stage, event=EVENT_NAME)
+            for name, stage in stages.items()
+            if isinstance(stage, Table)
+        }
+        self._pager = pager
+        self._relane = relane
+        self._retention = dict(retention or {})
+        self._flushed_at = desk.line.now()
+
+    def inject(self, probe: str) -> timedelta:
+        """Note the receipts that came, send what is due; return how long until more is due."""
+        return self._injector.inject(probe)
+
+    def follow(self, name: str) -> timedelta:
+        """Look at one stage once and learn what it shows; return how long to leave it alone."""
+        asker = self._askers.get(name)
+        look, pause = asker.ask() if asker else (self.stages[name].look(()), timedelta(0))
+        if look is None:
+            return pause
+        known = self._known(self._strangers(look))
+        with self.desk.lock:
+            self._covered(name, look)
+            positions = self.desk.book.readings[name].learn(look)
+            seen = self._follower.absorb(look, known)
+            self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
+        self._save()
+        self._measure(name, look)
+        if look.partitions is not None and name == next(iter(self.stages)):
+            for probe in self.probes.values():
+                self._relane(probe, look.partitions)
+        return max(pause, BLIND_PAUSE) if look.blind else pause
+
+    def settle(self) -> Settled:
+        """Give outcomes to what is due or has changed, and tell the pager what is true now."""
+        desk = self.desk
+        if (step := desk.line.check()) is not None:
+            desk.metrics.counter("clock_steps_total").inc()
+            self.notes["clock"] = f"the wall clock stepped by {step.total_seconds():+.1f} s"
+            with desk.lock:
+                desk.book.new_epoch(desk.line.epoch_started_at)
+        now = desk.line.now()
+        with desk.lock:
+            settled = self.settler.settle(now)
+            desk.unsaved.settled(
+                judged=settled.judged, reports=settled.reports.values(), minutes=settled.minutes
+            )
+            self.scene = self._scene(now)
+        self._save()
+        self.open_conditions, unknown = conditions(self.scene)
+        self._pager.update(self.open_conditions, now=now, unknown=unknown)
+        return settled
+
+    def page(self) -> bool:
+        """Deliver one message that somebody is owed; say whether there may be more."""
+        return self._pager.deliver(self.desk.line.now())
+
+    def prune(self) -> None:
+        """Let the ledger forget what nobody will ask for, a bite at a time."""
+        try:
+            for _ in range(PRUNE_BITES):
+                if not self.desk.ledger.prune(self.desk.line.now(), **self._retention):
+                    return
+        except LedgerError as error:
+            self.notes["ledger"] = f"old rows could not be removed: {error}"
+
+    def save(self) -> None:
+        """Note what came last and write it down."""
+        for probe in self.probes.values():
+            self.desk.unsaved.answered(probe.courier.collect())
+        self.desk.unsaved.flush()
+
+    def close(self) -> None:
+        """Let go of the edges."""
+        for probe in self.probes.values():
+            probe.courier.close()
+        for stage in self.stages.values():
+            stage.close()
+
+    def _covered(self, name: str, look: Look) -> None:
+        for id_ in () if look.blind else look.asked:
+            entry = self.desk.book.entries.get(id_)
+            if entry is not None:
+                entry.asked[name] = max(look.started_at, entry.asked.get(name, look.started_at))
+
+    def _strangers(self, look: Look) -> Sequence[UUID]:
+        with self.desk.lock:
+            return self._follower.strangers(look) if look.sightings else ()
+
+    def _known(self, ids: Sequence[UUID]) -> Mapping[UUID, Track]:
+        """What the ledger knows of canaries that are no longer in mind."""
+        try:
+            return self.desk.ledger.known(ids) if ids else {}
+        except LedgerError:
+            return {}  # they count as unexpected; what the ledger lacks is told by whoever writes to it
+
+    def _save(self) -> None:
+        """Write now what would be missed after a crash; readings alone can wait a second."""
+        now = self.desk.line.now()
+        if self.desk.unsaved.pressing or now - self._flushed_at >= FLUSH_EVERY:
+            self._flushed_at = now
+            self.desk.unsaved.flush()
+
+    def _scene(self, now: datetime) -> Scene:
+        return Scene(
+            now=now,
+            book=self.desk.book,
+            latest=dict(self.settler.latest),
+            recent=[entry for _, entry in self.settler.recent],
+            down={name: self.desk.minutes.down(name, now) for name in self.probes},
+            ledger_problem=self.desk.ledger_problem,
+            notes=dict(self.notes),
+        )
+
+    def _measure(self, name: str, look: Look) -> None:
+        metrics, reading = self.desk.metrics, self.desk.book.readings[name]
+        metrics.gauge("blind", name).set(bool(look.blind))
+        for reason, count in look.counts.items():
+            if reason in COSTS:
+                metrics.counter("read_total", name, reason).inc(count)
+            else:
+                metrics.counter("unparsable_total", name, reason).inc(count)
+        for note in look.notes:
+            self.notes[name] = note
+        if (age := reading.age(self.desk.line.now())) is not None:
+            metrics.gauge("coverage_age_seconds", name).set(age.total_seconds())
+        if reading.skew is not None:
+            metrics.gauge("clock_skew_seconds", name).set(reading.skew.offset.total_seconds())
+            metrics.gauge("clock_skew_error_seconds", name).set(reading.skew.error.total_seconds())
+        names = list(self.stages)
+        behind = names[names.index(name) + 1] if name != names[-1] else None
+        if behind is not None and (lag := reading.lag()) is not None:
+            metrics.gauge("consumer_lag_messages", behind).set(lag)
