@@ -1,0 +1,94 @@
+"""The configuration as one frozen, typed value: every table, key and default; nothing is read here."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from canary.config.fields import (
+    Address,
+    Count,
+    Duration,
+    Number,
+    SecretPath,
+    SecretText,
+    Span,
+    Table,
+    Text,
+    Url,
+)
+from canary.config.ledger import LedgerConfig
+from canary.config.probes import ProbeConfig
+from canary.config.secret import Secret
+from canary.config.stages import StageConfig
+
+
+class CanaryConfig(Table):
+    """`[canary]`: identity, windows and the promises to whoever pays for the events."""
+
+    secret: SecretText | None = None
+    secret_file: SecretPath = Secret(path=Path("canary-secret"))
+    instance: Text = "canary"
+    window: Span = timedelta(seconds=60)
+    grace: Span = timedelta(seconds=60)
+    objective: Span = timedelta(seconds=30)
+    lost_after: Span = timedelta(minutes=30)
+    patience: Span = timedelta(seconds=90)
+    horizon: Span = timedelta(hours=24)
+    passed_grace: Duration = timedelta(seconds=2)
+    down_after: Span = timedelta(minutes=5)
+    max_events_per_day: Annotated[Count, Field(ge=1)] = 100_000
+    check_rate: Annotated[Number, Field(gt=0)] = 5.0
+    price_per_million: Annotated[Number, Field(ge=0)] | None = None
+
+    @property
+    def key(self) -> Secret:
+        """What proves our canaries: given directly, else the file."""
+        return self.secret or self.secret_file
+
+
+class WebConfig(Table):
+    """`[web]`: where metrics, health and the status page are served."""
+
+    listen: Address = "127.0.0.1:9187"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+class SlackConfig(Table):
+    """`[slack]`: a bot token with a channel, or an incoming webhook."""
+
+    token: SecretText | None = None
+    token_file: SecretPath | None = None
+    webhook_url: SecretText | None = None
+    webhook_url_file: SecretPath | None = None
+    channel: Text | None = None
+    api_url: Url = "https://slack.com/api/"
+    repeat: Span = timedelta(hours=4)
+    timeout: Span = timedelta(seconds=5)
+
+    @property
+    def bot_token(self) -> Secret | None:
+        return self.token or self.token_file
+
+    @property
+    def webhook(self) -> Secret | None:
+        return self.webhook_url or self.webhook_url_file
+
+
+class Config(Table):
+    """The whole file."""
+
+    canary: CanaryConfig = CanaryConfig()
+    ledger: LedgerConfig = LedgerConfig()
+    web: WebConfig = WebConfig()
+    probes: Annotated[tuple[ProbeConfig, ...], Field(min_length=1)]
+    stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
+    slack: SlackConfig | None = None

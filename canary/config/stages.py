@@ -1,0 +1,123 @@
+"""`[[stages]]`: where an event can be seen, in the order in which it gets there."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from canary.config.fields import (
+    Addresses,
+    Count,
+    Name,
+    Number,
+    SecretPath,
+    SecretText,
+    Span,
+    Table,
+    Text,
+    Texts,
+    Url,
+)
+from canary.config.secret import Secret
+from canary.config.tls import TlsConfig
+
+FIRST_KEY = "{token}:{distinct_id}"
+LATER_KEY = "{uuid}"
+FIRST_PARTITIONER = "murmur2"
+
+
+class SaslConfig(Table):
+    """`sasl = {...}` of a Kafka stage."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    username: Text | None = None
+    password: SecretText | None = None
+    password_file: SecretPath | None = None
+    token: SecretText | None = None
+    token_file: SecretPath | None = None
+    token_url: Url | None = None
+    client_id: Text | None = None
+    client_secret: SecretText | None = None
+    client_secret_file: SecretPath | None = None
+    scope: Text | None = None
+
+    @property
+    def login(self) -> Secret | None:
+        """The password of PLAIN and SCRAM."""
+        return self.password or self.password_file
+
+    @property
+    def bearer(self) -> Secret | None:
+        """A ready-made token of OAUTHBEARER."""
+        return self.token or self.token_file
+
+    @property
+    def client_key(self) -> Secret | None:
+        """What is shown to `token_url` in exchange for a token of OAUTHBEARER."""
+        return self.client_secret or self.client_secret_file
+
+
+class KafkaStageConfig(Table):
+    """A topic. The loader gives the first stage `FIRST_KEY` and murmur2 where the file is silent."""
+
+    name: Name
+    kind: Literal["kafka"]
+    bootstrap: Addresses
+    topic: Text
+    key: Text = LATER_KEY
+    partitioner: Literal["murmur2", "crc32", "none"] = "none"
+    partitions: Annotated[Count, Field(ge=1)] | None = None
+    consumer_group: Text | None = None
+    alternates: Texts = ()
+    dead_letters: Texts = ()
+    client_rack: Text | None = None
+    tls: TlsConfig | None = None
+    sasl: SaslConfig | None = None
+    timeout: Span = timedelta(seconds=2)
+
+
+class ColumnsConfig(Table):
+    """Where a table keeps what we compare: a column's name or an expression; "" where it has none."""
+
+    event: str = "event"
+    distinct_id: str = "distinct_id"
+    timestamp: str = "timestamp"
+    properties: str = "properties"
+    partition: str = "_partition"
+    offset: str = "_offset"
+    kafka_time: str = "_timestamp"
+    inserted_at: str = "inserted_at"
+
+
+class ClickHouseStageConfig(Table):
+    """A table."""
+
+    name: Name
+    kind: Literal["clickhouse"]
+    url: Url
+    replicas: tuple[Url, ...] = ()
+    user: Text = "default"
+    password: SecretText | None = None
+    password_file: SecretPath | None = None
+    database: Text = "default"
+    table: Text
+    match: Text = "uuid"
+    columns: ColumnsConfig = ColumnsConfig()
+    consumer_group: Text | None = None
+    siblings: Texts = ()
+    dead_letters: Texts = ()
+    tls: TlsConfig | None = None
+    timeout: Span = timedelta(seconds=2)
+    max_queries_per_second: Annotated[Number, Field(gt=0, le=20)] = 1.0
+    max_execution_time: Span = timedelta(seconds=2)
+    max_bytes_to_read: Annotated[Count, Field(ge=1_000_000)] = 1_000_000_000
+    max_threads: Annotated[Count, Field(ge=1, le=64)] = 1
+    chunk: Annotated[Count, Field(ge=1, le=10_000)] = 500
+
+    @property
+    def login(self) -> Secret | None:
+        """The user's password; None where it has none."""
+        return self.password or self.password_file
+
+
+StageConfig = Annotated[KafkaStageConfig | ClickHouseStageConfig, Field(discriminator="kind")]
