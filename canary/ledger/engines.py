@@ -1,0 +1,74 @@
+"""Connections to the ledger's database, set up so that steps are short and readers never wait."""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from canary.ledger.errors import LedgerUnusable
+from canary.ledger.lock import hold_advisory
+
+BUSY = 2.0
+"""Seconds for which SQLite waits for a stranger who writes into the file."""
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864")
+
+WRITES = "canary_writes"
+
+
+def read_only_file(path: Path) -> Engine:
+    """Cannot change the file, whatever is asked of it."""
+    name = f"file:{quote(str(path.absolute()))}"
+    url = URL.create("sqlite", database=name, query={"mode": "ro", "uri": "true"})
+    engine = create_engine(url, poolclass=NullPool, connect_args=_sqlite_arguments())
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def engine_of(url: URL) -> Engine:
+    """Opens connections that write (marked so) and connections that read."""
+    if url.get_backend_name() != "sqlite":
+        return _server(url)
+    engine = create_engine(
+        url, pool_size=4, max_overflow=4, pool_timeout=BUSY, connect_args=_sqlite_arguments()
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _server(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_size=4, max_overflow=4, pool_timeout=BUSY, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise LedgerUnusable(f"needs a driver that is not installed ({error.name})") from error
+
+
+def writer_of(engine: Engine) -> Connection:
+    """The one connection that writes; on a server it also holds the lock."""
+    connection = engine.connect().execution_options(**{WRITES: True})
+    if engine.dialect.name == "postgresql":
+        try:
+            hold_advisory(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _sqlite_arguments() -> dict[str, object]:
+    return {"timeout": BUSY, "check_same_thread": False, "isolation_level": None}
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    """The driver would begin late, and a reader that turns writer can fail for good."""
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
