@@ -1,20 +1,25 @@
 """The sandbox's ClickHouse: the real engine in this process behind an HTTP front, with one read-only user."""
 
 import json
+import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from canary.sandbox.clickhouse_engine import Engine, EngineError, Statement
 from canary.sandbox.clickhouse_http import common_headers, credentials, failure, statement_of, success
+from canary.sandbox.clickhouse_parts import compact
 from canary.sandbox.clickhouse_rights import Rights, User
 from canary.sandbox.gate import Gate
 from canary.sandbox.httpd import HttpServer, Request, Response
 from canary.sandbox.tables import TABLES, create_tables
 
 _SERVER_NAME = "sandbox"
+_INSERTS_BEFORE_COMPACTING = 50
 
 
 class ClickHouseFront:
@@ -39,6 +44,8 @@ class ClickHouseFront:
         if admin_password is not None:
             self._users["default"] = User("default", admin_password, writes=True)
         self._http = HttpServer(self._answer, gate=gate, port=port, name="clickhouse")
+        self._writing = threading.Lock()
+        self._inserts: Counter[str] = Counter()
         self._engine: Engine | None = None
         self._rights: Rights | None = None
 
@@ -73,7 +80,8 @@ class ClickHouseFront:
 
     def execute(self, sql: str, /) -> None:
         """Run one statement in this process; raises EngineError."""
-        self._running().run(Statement(sql))
+        with self._writing:
+            self._running().run(Statement(sql))
 
     def query(self, sql: str, /, **params: str) -> list[dict[str, Any]]:
         """Rows of a SELECT in this process, its `{name:Type}` parameters given as ClickHouse writes them."""
@@ -86,14 +94,17 @@ class ClickHouseFront:
         if not rows:
             return
         lines = "\n".join(json.dumps(row, default=_written) for row in rows)
-        self._running().run(
-            Statement(
-                f"INSERT INTO posthog.{table} ({', '.join(_columns(rows))})",
-                data=lines.encode(),
-                format="JSONEachRow",
-                settings={"date_time_input_format": "best_effort"},
-            )
+        statement = Statement(
+            f"INSERT INTO posthog.{table} ({', '.join(_columns(rows))})",
+            data=lines.encode(),
+            format="JSONEachRow",
+            settings={"date_time_input_format": "best_effort"},
         )
+        with self._writing:
+            self._running().run(statement)
+            self._inserts[table] += 1
+            if self._inserts[table] % _INSERTS_BEFORE_COMPACTING == 0:
+                compact(self._running(), table, over=_INSERTS_BEFORE_COMPACTING // 2)
 
     def skew(self, by: timedelta) -> None:
         """Shift the times that this server writes (`inserted_at`) by as much; zero sets them right again."""
@@ -119,7 +130,9 @@ class ClickHouseFront:
             user = rights.login(*credentials(request))
             statement = statement_of(request, readonly=not user.writes)
             rights.check(user, statement)
-            return success(request, statement, engine.run(statement), common)
+            with self._writing if user.writes else nullcontext():
+                result = engine.run(statement)
+            return success(request, statement, result, common)
         except EngineError as error:
             return failure(error, common, engine.version)
 

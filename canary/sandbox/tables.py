@@ -29,7 +29,8 @@ _EVENTS = f"""CREATE TABLE IF NOT EXISTS posthog.events ({_COLUMNS},
 ) ENGINE = ReplacingMergeTree(_timestamp)
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
-SAMPLE BY cityHash64(distinct_id)"""
+SAMPLE BY cityHash64(distinct_id)
+SETTINGS old_parts_lifetime = 5"""
 
 _EVENTS_RECENT = f"""CREATE TABLE IF NOT EXISTS posthog.events_recent ({_COLUMNS},
     _timestamp_ms DateTime64(3),
@@ -37,7 +38,8 @@ _EVENTS_RECENT = f"""CREATE TABLE IF NOT EXISTS posthog.events_recent ({_COLUMNS
 ) ENGINE = ReplacingMergeTree(_timestamp)
 PARTITION BY toStartOfHour(_timestamp)
 ORDER BY (team_id, toStartOfHour(_timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
-TTL _timestamp + INTERVAL 7 DAY"""
+TTL _timestamp + INTERVAL 7 DAY
+SETTINGS old_parts_lifetime = 5"""
 
 TABLES = ("events", "events_recent")
 
@@ -102,4 +104,4 @@ def _fill(
         SELECT dateTimeToUUIDv7(toDateTime(at)), {event}, '{{"$lib":"web","$current_url":"https://example.com/"}}',
                at, {team}, {distinct_id}, at, 'propertyless', at, number, at + 1
         FROM (SELECT number, toDateTime64({day}, 3, 'UTC') + {second} AS at FROM numbers({rows}))
-        SETTINGS max_insert_threads = 2, max_partitions_per_insert_block = 1000""")
+        SETTINGS max_threads = 2, min_insert_block_size_rows = 500000""")
