@@ -1,0 +1,191 @@
+"""A Kafka topic as a stage: reads it with its alternates and dead letters, and never writes or commits.
+
+Partitions are assigned and positioned by hand; there is no consumer group. Reading goes on from the offsets
+that were kept, whatever happened to the connection meanwhile. What coverage means and why it is sound
+stands in `kafka_reading`. Only committed records are read.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from canary.edges.kafka_client import Access, Client, TroubleError
+from canary.edges.kafka_cluster import Cluster
+from canary.edges.kafka_fetching import Fetching
+from canary.edges.kafka_partitions import ALTERNATE, DEAD_LETTER, Partitions
+from canary.edges.kafka_positions import Positions
+from canary.edges.kafka_reading import Reading
+from canary.edges.kafka_record import Recogniser
+from canary.edges.kafka_requests import Limits
+from canary.edges.kafka_security import Sasl, Tls
+from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
+
+EARLY = 0.025
+"""Some brokers answer an empty fetch at once: ask again after so many seconds, not in a tight loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stage. `next_group` is the consumer group that carries events out of it, None where unknown.
+
+    A look blocks for `wait` when nothing comes, and for `timeout` at most. `answer_bytes` and
+    `partition_bytes` bound what one fetch may bring.
+    """
+
+    name: str
+    bootstrap: tuple[str, ...]
+    topic: str
+    alternates: tuple[str, ...] = ()
+    dead_letters: tuple[str, ...] = ()
+    next_group: str | None = None
+    tls: Tls | None = None
+    sasl: Sasl | None = None
+    client_id: str = "ingestion-canary"
+    timeout: timedelta = timedelta(seconds=2)
+    wait: timedelta = timedelta(milliseconds=250)
+    answer_bytes: int = 4 * 1024 * 1024
+    partition_bytes: int = 1024 * 1024
+
+
+class KafkaStage:
+    """Looks at one topic. One thread looks; `interrupt` and `close` may be called from any."""
+
+    def __init__(self, settings: Settings, *, marks: Marks, now: Now, resume: Resume) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._now = now
+        self._timeout = settings.timeout.total_seconds()
+        self._wait = settings.wait.total_seconds()
+        sides: dict[str, str] = dict.fromkeys(settings.dead_letters, DEAD_LETTER)
+        sides.update(dict.fromkeys(settings.alternates, ALTERNATE))
+        sides[settings.topic] = ""
+        access = Access(
+            bootstrap=settings.bootstrap,
+            client_id=settings.client_id,
+            timeout=self._timeout,
+            tls=settings.tls,
+            sasl=settings.sasl,
+        )
+        self._cluster = Cluster(access, sorted(sides))
+        self._partitions = Partitions(sides, now=now, resume=resume)
+        self._recogniser = Recogniser(marks)
+        self._fetching = Fetching(settings.name, self._partitions, self._recogniser, now=now)
+        self._positions = Positions(settings.next_group, now=now)
+        self._expired = 0
+
+    def look(self, wanted: Sequence[Wanted]) -> Look:  # noqa: ARG002 - a topic is read, not asked
+        """Read what has come since the last look. Trouble outside is told in `blind`, never raised."""
+        started_at, started = self._now(), time.monotonic()
+        sightings: list[Sighting] = []
+        positions: Sequence[Position] = ()
+        try:
+            client = self._cluster.client(started + self._timeout)
+            blind = self._read(client, sightings, started)
+            positions = self._positions.take(client, self._followed())
+        except TroubleError as trouble:
+            blind = str(trouble)
+            self._lost(blind)
+        if blind:
+            self._cluster.bell.wait(lambda: False, until=started + self._wait)
+        self._cluster.bell.interrupted = False
+        return Look(
+            stage=self.name,
+            started_at=started_at,
+            ended_at=self._now(),
+            blind=blind,
+            coverage=() if blind else [c for r in self._readings() if (c := r.coverage()) is not None],
+            positions=positions,
+            positions_unreadable=self._positions.unreadable,
+            sightings=sightings,
+            counts=self._counts(),
+            notes=self._notes(),
+            partitions=self._partitions.count(self._settings.topic),
+        )
+
+    def _readings(self) -> Sequence[Reading]:
+        return list(self._partitions.readings.values())
+
+    def _followed(self) -> Sequence[Reading]:
+        """What the next stage's consumer reads: not the dead letters."""
+        return [reading for reading in self._readings() if reading.side != DEAD_LETTER]
+
+    def _read(self, client: Client, sightings: list[Sighting], started: float) -> str:
+        """One or more fetches; returns why the stage is blind."""
+        until = started + self._timeout
+        blind = self._partitions.arrange(client, self._cluster.topics, until=until)
+        if blind:
+            self._cluster.stale()
+            return blind
+        limits = Limits(
+            wait=int(self._wait * 1000),
+            total_bytes=self._settings.answer_bytes,
+            partition_bytes=self._settings.partition_bytes,
+        )
+        while True:
+            before = self._fetching.counts["records_read"]
+            self._fetch(client, limits, sightings, until=until)
+            if self._fetching.counts["records_read"] > before or self._cluster.bell.interrupted:
+                break
+            if time.monotonic() >= started + self._wait:
+                break
+            self._cluster.bell.wait(lambda: False, until=time.monotonic() + EARLY)
+        return self._trouble()
+
+    def _fetch(self, client: Client, limits: Limits, sightings: list[Sighting], *, until: float) -> None:
+        fetching = self._fetching
+        fetching.send(client, limits)
+        bell = self._cluster.bell
+        if not fetching.wait(bell, soon=time.monotonic() + self._wait, until=until) and not bell.interrupted:
+            raise TroubleError(f"no answer within {self._timeout:g} s")
+        sightings.extend(fetching.take())
+        self._cluster.healthy()
+        if fetching.moved:
+            fetching.moved = False
+            self._cluster.stale()
+        if fetching.out_of_range:
+            self._cluster.refresh(until)
+            lost, fetching.out_of_range = fetching.out_of_range, []
+            self._partitions.arrange(client, self._cluster.topics, until=until)
+            self._expired += self._partitions.relocate(client, lost, until=until)
+
+    def _trouble(self) -> str:
+        """A trouble that lasts, or that has lasted; a change of leader is given the time it takes."""
+        now = self._now()
+        for reading in self._followed():
+            if self._partitions.leader((reading.place, reading.partition)) < 0:
+                where = f"topic {reading.place}, partition {reading.partition}"
+                reading.failed(f"{where} has no leader", now=now)
+                self._cluster.stale()
+            since = reading.trouble_since
+            if reading.trouble and (
+                reading.lasting or (since is not None and now - since >= self._settings.timeout)
+            ):
+                return reading.trouble
+        return ""
+
+    def _lost(self, reason: str) -> None:
+        self._fetching.forget()
+        self._positions.lost(reason)
+        self._cluster.drop(reason)
+
+    def _counts(self) -> Mapping[str, int]:
+        counts = Counter({**self._fetching.counts}) + self._recogniser.counts
+        counts["expired"] += self._expired
+        self._fetching.counts.clear()
+        self._recogniser.counts.clear()
+        self._expired = 0
+        return {reason: count for reason, count in counts.items() if count}
+
+    def _notes(self) -> Sequence[str]:
+        notes, self._partitions.notes = self._partitions.notes, []
+        return notes
+
+    def interrupt(self) -> None:
+        """End a look that is going on, from another thread."""
+        self._cluster.bell.interrupt()
+
+    def close(self) -> None:
+        """Hang up; returns within a second whatever state the cluster is in."""
+        self._cluster.close()

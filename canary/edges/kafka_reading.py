@@ -1,0 +1,94 @@
+"""How far one partition has been read, and what that covers; pure, no Kafka in it.
+
+Why coverage is sound. A fetch is answered with the high watermark as it stood when the broker read its
+log, which is never before we sent the request. So whatever could be read of the partition when the request
+was sent has an offset below that watermark, and once reading has passed the watermark, everything that
+had reached the partition when that request was *sent* has been read. Each fetch that does not get that
+far leaves a mark (watermark, time sent) behind; coverage moves up to a mark when its watermark is passed,
+so a reader that is far behind still covers what it has read, and no more. Record times play no part.
+
+An open transaction holds back what a committed reader may see: reading then stops below the high
+watermark, and coverage waits with it until the transaction ends. Aborted records were never there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from canary.values import Coverage
+
+EMPTY_AFTER = 4
+"""So many answers without records or throttling prove that nothing is kept below the watermark: a log
+cleaner may remove the newest records too, and no later batch would ever tell."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The state of one partition. `since` and `until` are on our line; None until first known."""
+
+    place: str
+    partition: int
+    side: str
+    next_offset: int
+    since: datetime | None = None
+    until: datetime | None = None
+    expired: int = 0
+    end: int | None = None
+    log_start: int | None = None
+    trouble: str = ""
+    trouble_since: datetime | None = None
+    lasting: bool = False
+    _mark: tuple[int, datetime] | None = None
+    _empty: int = 0
+
+    def read(self, next_offset: int, *, end: int, sent_at: datetime, complete: bool) -> None:
+        """Take in the answer to one fetch: it was sent at `sent_at` and read up to `next_offset`.
+
+        `complete` says that the answer was free to carry records and carried none.
+        """
+        self.trouble, self.trouble_since, self.lasting = "", None, False
+        self._empty = self._empty + 1 if complete and next_offset == self.next_offset else 0
+        self.next_offset = max(next_offset, self.next_offset)
+        self.end = end
+        mark = self._mark
+        if self.next_offset >= end or (self._empty >= EMPTY_AFTER and self.log_start is not None):
+            self._cover(sent_at)
+            self._mark = None
+        elif mark is None:
+            self._mark = (end, sent_at)
+        elif self.next_offset >= mark[0]:
+            self._cover(mark[1])
+            self._mark = (end, sent_at)
+
+    def _cover(self, until: datetime) -> None:
+        if self.since is None:
+            self.since = until
+        if until >= self.since and (self.until is None or until > self.until):
+            self.until = until
+
+    def failed(self, reason: str, *, now: datetime, lasting: bool = False) -> None:
+        """The partition could not be read; what is covered stays, and nothing is added.
+
+        `lasting` troubles do not mend by themselves within seconds, as a change of leader does.
+        """
+        self.trouble, self.lasting = reason, lasting
+        self.trouble_since = self.trouble_since or now
+
+    def jump(self, next_offset: int, *, now: datetime, expired: int = 0) -> None:
+        """Go on at `next_offset` with a gap behind us: a new interval begins, and reaches back to `now`."""
+        self.next_offset = next_offset
+        self.expired += expired
+        self.since, self.until = now, None
+        self._mark, self._empty = None, 0
+
+    def coverage(self) -> Coverage | None:
+        """What is covered; None as long as nothing is."""
+        if self.since is None or self.until is None:
+            return None
+        return Coverage(
+            place=self.place,
+            partition=self.partition,
+            since=self.since,
+            until=self.until,
+            next_offset=self.next_offset,
+            expired=self.expired,
+        )

@@ -1,0 +1,68 @@
+"""How a Kafka connection is secured, as settings of the client library; secrets are read when needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
+from canary.values import Secret
+
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificates as file names; without `ca_file` the system's authorities are trusted."""
+
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: Secret | None = None
+    check_hostname: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sasl:
+    """`secret` is the password, or for OAUTHBEARER the token as it is at the moment of asking."""
+
+    mechanism: Mechanism
+    secret: Secret
+    username: str = ""
+
+
+class _Tokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Hands the library a fresh token each time it authenticates."""
+
+    def __init__(self, secret: Secret) -> None:
+        super().__init__()
+        self._secret = secret
+
+    def token(self) -> str:
+        return self._secret()
+
+
+def library_settings(tls: Tls | None, sasl: Sasl | None) -> Mapping[str, Any]:
+    """The same in the words of kafka-python."""
+    settings: dict[str, Any] = {"security_protocol": _protocol(tls, sasl)}
+    if tls is not None:
+        settings.update(
+            ssl_cafile=tls.ca_file,
+            ssl_certfile=tls.certificate_file,
+            ssl_keyfile=tls.key_file,
+            ssl_password=tls.key_password() if tls.key_password else None,
+            ssl_check_hostname=tls.check_hostname,
+        )
+    if sasl is not None:
+        settings["sasl_mechanism"] = sasl.mechanism
+        if sasl.mechanism == "OAUTHBEARER":
+            settings["sasl_oauth_token_provider"] = _Tokens(sasl.secret)
+        else:
+            settings.update(sasl_plain_username=sasl.username, sasl_plain_password=sasl.secret())
+    return settings
+
+
+def _protocol(tls: Tls | None, sasl: Sasl | None) -> str:
+    if sasl is not None:
+        return "SASL_SSL" if tls is not None else "SASL_PLAINTEXT"
+    return "SSL" if tls is not None else "PLAINTEXT"
