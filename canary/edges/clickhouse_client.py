@@ -6,6 +6,7 @@ The only file that knows clickhouse-connect.
 import logging
 import re
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,16 +19,19 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3 import exceptions as http
 
-from canary.edges.clickhouse_guard import Known
+from canary.edges.clickhouse_guard import Known, matters
 from canary.edges.clickhouse_settings import Settings
 from canary.edges.clickhouse_sql import Statement
 
 CLIENT_NAME = "ingestion-canary"
+RENEW = timedelta(minutes=10)
+"""Connect anew this often: a profile that changed is seen, and the host's name is resolved again."""
 
 _DENIED = frozenset({192, 193, 194, 492, 516})
 _BUDGET = frozenset({158, 159, 160, 241, 307, 396})
 _GONE = frozenset({16, 36, 47, 60, 81, 386})
 _READONLY = 164
+_CHANGED = frozenset({_READONLY, 452})
 _WRONG_ANSWER = (
     StreamCompleteException,
     ValueError,
@@ -71,14 +75,13 @@ class Server:
         self._client: HttpClient | None = None
         self._pool: _Pool | None = None
         self._password = ""
+        self._known: Mapping[str, Known] = {}
+        self._age = 0.0
 
     def known(self) -> Mapping[str, Known]:
         """The server's settings as they are for us; connects if need be. Raises Blind."""
-        client = self._connected()
-        return {
-            name: Known(value=str(one.value), fixed=bool(one.readonly))
-            for name, one in client.server_settings.items()
-        }
+        self._connected()
+        return self._known
 
     def ask(self, statement: Statement, send: Mapping[str, str], *, timeout: timedelta) -> Reply:
         """Raises Blind, whatever went wrong outside."""
@@ -108,7 +111,8 @@ class Server:
 
     def _connected(self) -> HttpClient:
         password = self._read_password()
-        if self._client is not None and password == self._password:
+        young = time.monotonic() - self._age < RENEW.total_seconds()
+        if self._client is not None and password == self._password and young:
             return self._client
         self.close()
         self._password = password
@@ -122,6 +126,12 @@ class Server:
             raise self._blind(error, timeout) from None
         except _WRONG_ANSWER as error:
             raise Blind(f"what answers is not ClickHouse ({type(error).__name__})") from None
+        self._known = {
+            name: Known(value=str(one.value), fixed=bool(one.readonly))
+            for name, one in self._client.server_settings.items()
+            if matters(name)
+        }
+        self._age = time.monotonic()
         return self._client
 
     def _read_password(self) -> str:
@@ -135,7 +145,7 @@ class Server:
     def _blind(self, error: Exception, timeout: timedelta) -> Blind:
         code = error.code if isinstance(error, DatabaseError) else None
         reason = _refused(error, code, user=self._settings.user) if code else _broken(error, timeout)
-        if reason.startswith("authentication"):
+        if reason.startswith("authentication") or code in _CHANGED:
             self.close()
         if self._password:
             reason = reason.replace(self._password, "***")

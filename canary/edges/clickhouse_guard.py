@@ -21,6 +21,21 @@ _DELAY = "max_replica_delay_for_distributed_queries"
 _WISHES = {"use_query_condition_cache": "0", "optimize_skip_unused_shards": "0", "log_comment": LOG_COMMENT}
 
 
+_LIMITS = (
+    "max_threads",
+    "priority",
+    "max_execution_time",
+    "max_bytes_to_read",
+    "max_result_rows",
+    "max_result_bytes",
+)
+
+
+def matters(name: str) -> bool:
+    """Whether a setting is one of the few that a query of ours cares for."""
+    return name.endswith("_overflow_mode") or name in {*_EXACT, *_WISHES, *_LIMITS, _DELAY}
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A setting as the server tells it: its value for us, and whether we may change it."""
@@ -40,14 +55,9 @@ class Guard:
 
 def limits(settings: Settings, *, time: timedelta, size: int, rows: int) -> dict[str, str]:
     """What one query may take from its host."""
-    return {
-        "max_threads": str(settings.max_threads),
-        "priority": str(settings.priority),
-        "max_execution_time": str(max(1, round(time.total_seconds()))),
-        "max_bytes_to_read": str(size),
-        "max_result_rows": str(rows),
-        "max_result_bytes": str(MAX_RESULT_BYTES),
-    }
+    seconds = max(1, round(time.total_seconds()))
+    values = (settings.max_threads, settings.priority, seconds, size, rows, MAX_RESULT_BYTES)
+    return {name: str(value) for name, value in zip(_LIMITS, values, strict=True)}
 
 
 def guard(known: Mapping[str, Known], *, cost: Mapping[str, str], max_delay: timedelta) -> Guard:
