@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from slack_sdk.webhook import WebhookClient
 
@@ -41,10 +42,18 @@ class WebhookSender:
 
     def _post(self, body: dict[str, Any]) -> None:
         url = secret(self._url, "slack.webhook_url")
-        if not url.startswith(("https://", "http://")):
+        if not _is_address(url):
             raise DeliveryError("slack.webhook_url: is not an http(s) address", retry_after=FIX_WAIT)
         client = WebhookClient(url, timeout=DEADLINE, retry_handlers=[], logger=silent_logger())
         answer = called(lambda: client.send_dict(body))
         if answer.status_code == 200:
             return
         raise refused(answer.body.strip(), status=answer.status_code, headers=answer.headers)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
