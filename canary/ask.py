@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from canary.book import Entry
 from canary.desk import Desk
@@ -12,6 +13,8 @@ from canary.values import Look, Wanted
 IDLE = timedelta(seconds=5)
 GONE_EVERY = timedelta(seconds=30)
 SOON = timedelta(milliseconds=50)
+NOBODY = UUID(int=0)
+"""Asked for when nobody is missing: the table still has to answer."""
 
 
 class Stage(Protocol):
@@ -71,8 +74,11 @@ class Asker:
             return self._ask_extra(*extra), SOON
         if not wanted and self._asked_at is not None and now - self._asked_at < IDLE:
             return None, SOON
+        look = self._table.look(wanted or [Wanted(NOBODY, now, self._event, "")])
+        if not look.asked and not look.blind:
+            return None, SOON
         self._asked_at = now
-        return self._table.look(wanted), SOON
+        return look, SOON
 
     def _wanted(self, now: datetime) -> list[Wanted]:
         book = self._desk.book
@@ -99,7 +105,7 @@ class Asker:
         arrived = [e for e in arrived if self._name in e.seen and not e.copies_checked]
         return ("copies", [self._one(entry) for entry in arrived]) if arrived else None
 
-    def _ask_extra(self, kind: str, wanted: list[Wanted]) -> Look:
+    def _ask_extra(self, kind: str, wanted: list[Wanted]) -> Look | None:
         look = self._table.last_look(wanted) if kind == "last_look" else self._table.copies(wanted)
         with self._desk.lock:
             for one in wanted if look.blind else [w for w in wanted if w.id in set(look.asked)]:
@@ -109,4 +115,4 @@ class Asker:
                     entry.last_look_at = entry.last_look_at if look.blind else look.started_at
                 elif entry is not None:
                     entry.copies_checked = not look.blind
-        return look
+        return None if look.blind else look  # whether the stage is blind, the main question tells

@@ -52,7 +52,7 @@ class Desk:
     def restore(self) -> int:
         """Take up what an earlier run left open; return how many canaries."""
         with self.lock:
-            for track in self.ledger.open_tracks(self.line.now() - self.plan.limits.horizon):
+            for track in self.ledger.open_tracks(self.line.now()):
                 if track.judged is None or not track.judged.final:
                     self.book.restore(track)
             since = self.book.oldest() or self.line.now()

@@ -58,7 +58,7 @@ class Watch:
         verifier: Verifier,
         pager: Pager,
         relane: Relane,
-        retention: Mapping[str, timedelta] | None = None,
+        retention: tuple[timedelta, timedelta, timedelta],
     ) -> None:
         self.desk = desk
         self.probes = {probe.name: probe for probe in probes}
@@ -76,8 +76,16 @@ class Watch:
         }
         self._pager = pager
         self._relane = relane
-        self._retention = dict(retention or {})
+        self._retention = retention
         self._flushed_at = desk.line.now()
+
+    def restore(self) -> int:
+        """Take up what an earlier run left open; return how many canaries."""
+        count = self.desk.restore()
+        for probe, start in self.desk.book.settled:
+            for report in self.desk.ledger.windows(start, start + timedelta.resolution, probe=probe):
+                self.settler.reports[(probe, start)] = report
+        return count
 
     def inject(self, probe: str) -> timedelta:
         """Note the receipts that came, send what is due; return how long until more is due."""
@@ -128,9 +136,11 @@ class Watch:
 
     def prune(self) -> None:
         """Let the ledger forget what nobody will ask for, a bite at a time."""
+        clean, unclean, windows = self._retention
+        now = self.desk.line.now()
         try:
             for _ in range(PRUNE_BITES):
-                if not self.desk.ledger.prune(self.desk.line.now(), **self._retention):
+                if not self.desk.ledger.prune(now, clean=clean, unclean=unclean, windows=windows):
                     return
         except LedgerError as error:
             self.notes["ledger"] = f"old rows could not be removed: {error}"

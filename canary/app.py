@@ -1,0 +1,289 @@
+"""The composition root: configuration in, running objects out. The only file that names a concrete edge."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from prometheus_client import CollectorRegistry
+
+from alerts.delivery import Sender
+from alerts.pager import Hooks
+from alerts.pager import Pager as RealPager
+from alerts.rules import Rule, Rules
+from alerts.slack import SlackSender
+from alerts.store import Store
+from alerts.webhook import WebhookSender
+from canary.ask import Stage
+from canary.clock import Clock, Line, SystemClock
+from canary.config.models import Config, SlackConfig
+from canary.config.probes import ProbeConfig
+from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig, StageConfig
+from canary.content import HABITS
+from canary.courier import Courier
+from canary.desk import Desk, Plan
+from canary.edges import clickhouse, clickhouse_settings, http, http_tls, kafka, kafka_security
+from canary.event import EVENT_NAME, Payload
+from canary.identity import Mint, Verifier
+from canary.laner import DISTINCT_PREFIX, Laner
+from canary.ledger import Ledger
+from canary.metrics import Metrics
+from canary.probe import Pace, Probe, Schedule
+from canary.readings import StageSpec
+from canary.silent import SilentPager
+from canary.values import Marks, Now
+from canary.watch import Pager, Watch
+from reconcile.compare import Limits
+
+MAX_WORKERS = 16
+CLIENT_ID = "ingestion-canary"
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """What makes a check differ from the daemon: so many canaries, quickly, under a name of its own."""
+
+    count: int
+    rate: float
+    grace: timedelta
+    probe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What a driver needs."""
+
+    watch: Watch
+    ledger: Ledger
+    metrics: Metrics
+    pager: Pager
+    clock: Clock
+
+
+def build(
+    config: Config,
+    *,
+    ledger_url: str | None = None,
+    checking: Checking | None = None,
+    clock: Clock | None = None,
+) -> App:
+    """Put everything together. Raises LedgerInUse, LedgerUnusable or SecretError; touches no network."""
+    clock = clock or SystemClock()
+    ledger = Ledger.open(ledger_url or config.ledger.url)
+    try:
+        return _built(config, ledger, checking, clock)
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clock) -> App:
+    line = Line(clock, not_before=ledger.last_instant())
+    names = [_probe_name(probe, checking) for probe in _chosen(config, checking)]
+    metrics = Metrics(CollectorRegistry(), probes=names, stages=[stage.name for stage in config.stages])
+    desk = Desk(
+        plan=_plan(config, checking),
+        stages=[_spec(stage) for stage in config.stages],
+        ledger=ledger,
+        line=line,
+        metrics=metrics,
+    )
+    secret = config.canary.key().encode()
+    verifier = Verifier(secret, [*names, *_other_names(config)])
+    pager = _pager(config, ledger, metrics, checking)
+    lanes = Laner(config)
+    watch = Watch(
+        desk,
+        probes=[_probe(one, secret, lanes, checking, line.now) for one in _chosen(config, checking)],
+        stages=_stages(config, verifier, line.now, ledger),
+        verifier=verifier,
+        pager=pager,
+        relane=lanes.relane,
+        retention=(config.ledger.keep_clean, config.ledger.keep_unclean, config.ledger.keep_windows),
+    )
+    watch.restore()
+    return App(watch, ledger, metrics, pager, clock)
+
+
+def _plan(config: Config, checking: Checking | None) -> Plan:
+    told = config.canary
+    grace = checking.grace if checking else told.grace
+    limits = Limits(
+        objective=told.objective,
+        patience=told.patience,
+        lost_after=told.lost_after,
+        passed_grace=told.passed_grace,
+        horizon=told.horizon,
+    )
+    return Plan(
+        times=Schedule(told.window, grace, windows=checking is None),
+        limits=limits,
+        down_after=told.down_after,
+        max_events_per_day=told.max_events_per_day,
+    )
+
+
+def _chosen(config: Config, checking: Checking | None) -> Sequence[ProbeConfig]:
+    if checking is None:
+        return config.probes
+    return [next(p for p in config.probes if checking.probe in (None, p.name))]
+
+
+def _probe_name(probe: ProbeConfig, checking: Checking | None) -> str:
+    return probe.name if checking is None else f"{probe.name}/check"
+
+
+def _other_names(config: Config) -> list[str]:
+    return [name for probe in config.probes for name in (probe.name, f"{probe.name}/check")]
+
+
+def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | None, now: Now) -> Probe:
+    name = _probe_name(told, checking)
+    rate = checking.rate if checking else told.rate
+    pace = Pace(
+        rate,
+        min(told.batch, checking.count) if checking else told.batch,
+        checking.count if checking else None,
+    )
+    mine = lanes.of(told, None)
+    return Probe(
+        name,
+        pace=pace,
+        mint=Mint(secret, name),
+        payload=Payload(secret, name, person=told.person, template=told.template()),
+        habits=HABITS[told.preset],
+        courier=Courier(_ingress(told, now), workers=MAX_WORKERS),
+        lanes=mine,
+    )
+
+
+def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
+    files = http_tls.TlsFiles()
+    if told.tls is not None:
+        files = http_tls.TlsFiles(
+            ca_file=_text(told.tls.ca_file),
+            cert_file=_text(told.tls.cert_file),
+            key_file=_text(told.tls.key_file),
+            verify=told.tls.verify,
+        )
+    settings = http.Settings(
+        url=told.url,
+        preset=told.preset,
+        token=told.api_token or str,
+        headers=told.read_headers(),
+        template=json.dumps(told.body) if told.body is not None else None,
+        gzip=told.gzip,
+        timeout=told.timeout,
+        tries=told.retries + 1,
+        tls=files,
+    )
+    return http.HttpIngress(settings, now=now)
+
+
+def _spec(stage: StageConfig) -> StageSpec:
+    if isinstance(stage, KafkaStageConfig):
+        return StageSpec(stage.name, topic=True, place=stage.topic)
+    return StageSpec(stage.name, topic=False, place=stage.table)
+
+
+def _stages(config: Config, verifier: Verifier, now: Now, ledger: Ledger) -> dict[str, Stage]:
+    marks = Marks(recognise=verifier.recognises, event=EVENT_NAME, distinct_prefix=DISTINCT_PREFIX)
+    stages: dict[str, Stage] = {}
+    for stage, following in pairwise((*config.stages, None)):
+        if isinstance(stage, KafkaStageConfig):
+            settings = _kafka(stage, following.consumer_group if following else None, config.canary.instance)
+            stages[stage.name] = kafka.KafkaStage(
+                settings, marks=marks, now=now, resume=ledger.resume(stage.name)
+            )
+        elif isinstance(stage, ClickHouseStageConfig):
+            stages[stage.name] = clickhouse.ClickHouseStage(_clickhouse(stage), marks=marks, now=now)
+    return stages
+
+
+def _kafka(stage: KafkaStageConfig, next_group: str | None, instance: str) -> kafka.Settings:
+    tls = sasl = None
+    if stage.tls is not None:
+        tls = kafka_security.Tls(
+            ca_file=_text(stage.tls.ca_file),
+            certificate_file=_text(stage.tls.cert_file),
+            key_file=_text(stage.tls.key_file),
+            check_hostname=stage.tls.verify,
+        )
+    if stage.sasl is not None and (secret := stage.sasl.login or stage.sasl.bearer) is not None:
+        sasl = kafka_security.Sasl(stage.sasl.mechanism, secret, stage.sasl.username or "")
+    return kafka.Settings(
+        name=stage.name,
+        bootstrap=stage.bootstrap,
+        topic=stage.topic,
+        alternates=stage.alternates,
+        dead_letters=stage.dead_letters,
+        next_group=next_group,
+        tls=tls,
+        sasl=sasl,
+        client_id=f"{CLIENT_ID}-{instance}-{stage.name}",
+        timeout=stage.timeout,
+    )
+
+
+def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
+    tls = None
+    if stage.tls is not None:
+        tls = clickhouse_settings.Tls(
+            ca=_text(stage.tls.ca_file),
+            cert=_text(stage.tls.cert_file),
+            key=_text(stage.tls.key_file),
+            verify=stage.tls.verify,
+        )
+    columns = stage.columns.model_dump(exclude_unset=True)
+    if "inserted_at" in columns:
+        columns["at"] = columns.pop("inserted_at")
+    return clickhouse_settings.Settings(
+        name=stage.name,
+        url=stage.url,
+        database=stage.database,
+        table=stage.table,
+        user=stage.user,
+        password=stage.login,
+        match=stage.match,
+        columns=columns,
+        siblings=stage.siblings,
+        dead_letters=stage.dead_letters,
+        replicas=stage.replicas,
+        tls=tls,
+        timeout=stage.timeout,
+        max_queries_per_second=stage.max_queries_per_second,
+        max_execution_time=stage.max_execution_time,
+        max_bytes_to_read=stage.max_bytes_to_read,
+        max_threads=stage.max_threads,
+        chunk=stage.chunk,
+        last_look_every=max(timedelta(seconds=2 / stage.max_queries_per_second), timedelta(seconds=2)),
+    )
+
+
+def _pager(config: Config, ledger: Ledger, metrics: Metrics, checking: Checking | None) -> Pager:
+    if config.slack is None or checking is not None:
+        return SilentPager()
+    window = config.canary.window
+    rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=window))
+    rules = rules.with_rule(
+        "blind:", Rule(for_=min(window, timedelta(seconds=60)), repeat=config.slack.repeat)
+    )
+    hooks = Hooks(
+        on_sent=lambda notice: metrics.counter("notices_sent_total", notice.kind).inc(),
+        on_failed=lambda _notice, _error: metrics.counter("notices_failed_total").inc(),
+    )
+    return RealPager(Store(ledger.engine, begin=ledger.begin), sender(config.slack), rules=rules, hooks=hooks)
+
+
+def sender(told: SlackConfig) -> Sender:
+    """The way out that is configured: the Web API with a token, else an incoming webhook."""
+    if told.bot_token is not None:
+        return SlackSender(told.bot_token, channel=told.channel or "", url=told.api_url)
+    if told.webhook is None:
+        raise ValueError("slack: needs a token or a webhook. This is a bug.")
+    return WebhookSender(told.webhook)
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

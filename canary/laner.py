@@ -1,0 +1,40 @@
+"""Plans a probe's lanes by the configuration, and again when the first topic's partitions become known."""
+
+from collections.abc import Mapping
+
+from canary.config.models import Config
+from canary.config.probes import ProbeConfig
+from canary.config.stages import FIRST_KEY, FIRST_PARTITIONER, KafkaStageConfig
+from canary.lanes import Keying, Lane, Partitioner, plan
+from canary.probe import Probe
+
+DISTINCT_PREFIX = "canary-"
+PARTITIONERS: Mapping[str, Partitioner] = {"murmur2": "murmur2", "crc32": "crc32", "none": "unknown"}
+
+
+class Laner:
+    """Knows how the first topic is keyed."""
+
+    def __init__(self, config: Config) -> None:
+        first = config.stages[0]
+        self._topic = first if isinstance(first, KafkaStageConfig) else None
+        self._instance = config.canary.instance
+        self._by_name = {probe.name: probe for probe in config.probes}
+        self._planned: dict[str, int | None] = {}
+
+    def of(self, told: ProbeConfig, partitions: int | None) -> tuple[Lane, ...]:
+        """The lanes for so many partitions; those of the configuration where nobody knows."""
+        partitions = partitions or (self._topic.partitions if self._topic else None)
+        key = self._topic.key if self._topic else FIRST_KEY
+        partitioner = self._topic.partitioner if self._topic else FIRST_PARTITIONER
+        token = told.api_token() if told.api_token else ""
+        keying = Keying(key, PARTITIONERS[partitioner], token)
+        wanted = told.lanes if isinstance(told.lanes, int) else None
+        prefix = f"{DISTINCT_PREFIX}{told.name}-{self._instance}-"
+        return plan(prefix, keying, partitions=partitions, lanes=wanted, pool=told.pool)
+
+    def relane(self, probe: Probe, partitions: int) -> None:
+        """Give the probe lanes that fit, if their number is news."""
+        if self._planned.get(probe.name) != partitions:
+            self._planned[probe.name] = partitions
+            probe.relane(self.of(self._by_name[probe.name.removesuffix("/check")], partitions))
