@@ -37,6 +37,16 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
+def whole(number: int | None) -> int | None:
+    """A number that 64 bits can hold: the nearest, where they cannot hold this one."""
+    return None if number is None else max(min(number, LARGEST), -LARGEST - 1)
+
+
+def compact(value: Any) -> str | None:
+    """A small structure as ASCII JSON."""
+    return None if value is None else json.dumps(value, separators=(",", ":"))
+
+
 def _bind_time(time: datetime | None) -> int | None:
     return None if time is None else (time - EPOCH) // MICROSECOND
 
@@ -55,14 +65,6 @@ def _load_id(value: bytes | None) -> UUID | None:
 
 def _bind_words(text: str | None) -> str | None:
     return None if text is None else readable(text)
-
-
-def _bind_whole(number: int | None) -> int | None:
-    return None if number is None else max(min(number, LARGEST), -LARGEST - 1)
-
-
-def _bind_json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
 def _load_json(value: str | None) -> Any:
@@ -112,7 +114,7 @@ class Whole(TypeDecorator[int]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[int | None], int | None]:  # noqa: ARG002
-        return _bind_whole
+        return whole
 
 
 class Json(TypeDecorator[Any]):
@@ -122,7 +124,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
-        return _bind_json
+        return compact
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002
         return _load_json

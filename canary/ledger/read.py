@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -65,13 +65,12 @@ def tracks(connection: Connection, ids: Iterable[UUID]) -> Iterator[Track]:
     remaining = iter(ids)
     while chunk := list(islice(remaining, CHUNK)):
         seen = sighting.select().where(sighting.c.id.in_(chunk)).order_by(sighting.c.id, sighting.c.seen_at)
-        of_id: dict[UUID, list[Seen]] = {
-            id_: [rows.seen_of(row) for row in group]
-            for id_, group in groupby(connection.execute(seen), key=lambda row: row.id)
-        }
+        of_id: dict[UUID, list[Seen]] = {}
+        for one in map(rows.seen_of, connection.execute(seen).all()):
+            of_id.setdefault(one.id, []).append(one)
         owed = canary.select().where(canary.c.id.in_(chunk)).order_by(canary.c.id)
-        for row in connection.execute(owed):
-            yield rows.track_of(row, of_id.get(row.id, ()))
+        for row in connection.execute(owed).all():
+            yield rows.track_of(row, of_id.get(row[0], ()))
 
 
 def sent_since(connection: Connection, time: datetime, *, probe: str | None) -> int:

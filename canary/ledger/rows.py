@@ -1,11 +1,13 @@
 """Values of `canary.values` as rows of the ledger's tables, and back."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
+from canary.ledger.columns import compact, micros, readable, whole
 from canary.ledger.tables import State
 from canary.values import (
     Answer,
@@ -21,34 +23,35 @@ from canary.values import (
 )
 from reconcile.outcome import Flag, Outcome, Receipt
 
-Values = dict[str, Any]
+Values = tuple[Any, ...]
+"""One row as the driver takes it, in the order of the table's columns."""
 
 
 def owed_row(owed: Owed) -> Values:
-    return {
-        "id": owed.id,
-        "state": State.OPEN.value,
-        "probe": owed.probe,
-        "lane": owed.lane,
-        "distinct_id": owed.distinct_id,
-        "sent_at": owed.sent_at,
-        "window_start": owed.window,
-        "deadline": owed.deadline,
-        "content_version": owed.content_version,
-        "payload_hash": owed.payload_hash,
-    }
+    return (
+        owed.id.bytes,
+        State.OPEN.value,
+        readable(owed.probe),
+        owed.lane,
+        readable(owed.distinct_id),
+        micros(owed.sent_at),
+        micros(owed.window),
+        micros(owed.deadline),
+        owed.content_version,
+        readable(owed.payload_hash),
+    )
 
 
 def answer_row(id_: UUID, answer: Answer) -> Values:
-    return {
-        "key_id": id_,
-        "receipt": answer.receipt.value,
-        "started_at": answer.started_at,
-        "answered_at": answer.answered_at,
-        "tries": answer.tries,
-        "status": answer.status,
-        "detail": answer.detail,
-    }
+    return (
+        answer.receipt.value,
+        micros(answer.started_at),
+        micros(answer.answered_at),
+        answer.tries,
+        whole(answer.status),
+        readable(answer.detail),
+        id_.bytes,
+    )
 
 
 def state_of(judged: Judged) -> State:
@@ -60,90 +63,99 @@ def state_of(judged: Judged) -> State:
 
 
 def judged_row(judged: Judged) -> Values:
-    return {
-        "key_id": judged.id,
-        "state": state_of(judged).value,
-        "outcome": judged.outcome.value,
-        "final": judged.final,
-        "judged_at": judged.judged_at,
-        "hop": judged.hop,
-        "spanned": judged.spanned or None,
-        "flags": sorted(judged.flags) or None,
-        "reason": judged.reason,
-        "amended_from": judged.amended_from.value if judged.amended_from else None,
-    }
+    return (
+        state_of(judged).value,
+        judged.outcome.value,
+        judged.final,
+        micros(judged.judged_at),
+        compact(judged.hop),
+        compact(judged.spanned or None),
+        compact(sorted(judged.flags) or None),
+        readable(judged.reason),
+        judged.amended_from.value if judged.amended_from else None,
+        judged.id.bytes,
+    )
 
 
 def seen_row(seen: Seen) -> Values:
-    return {
-        "id": seen.id,
-        "stage": seen.stage,
-        "place": seen.place,
-        "seen_at": seen.seen_at,
-        "not_before": seen.not_before,
-        "partition_number": seen.partition,
-        "log_offset": seen.offset,
-        "row_key": seen.row,
-        "stage_time": seen.at,
-        "side": seen.side,
-        "reason": seen.reason,
-        "compared": seen.compared,
-        "differences": [(d.field, d.expected, d.found) for d in seen.differences] or None,
-        "copies": seen.copies,
-        "copy_kinds": seen.copy_kinds or None,
-    }
+    return (
+        seen.id.bytes,
+        readable(seen.stage),
+        readable(seen.place),
+        micros(seen.seen_at),
+        micros(seen.not_before) if seen.not_before else None,
+        whole(seen.partition),
+        whole(seen.offset),
+        readable(seen.row),
+        micros(seen.at) if seen.at else None,
+        readable(seen.side),
+        readable(seen.reason),
+        seen.compared,
+        compact([(d.field, d.expected, d.found) for d in seen.differences] or None),
+        seen.copies,
+        compact(seen.copy_kinds or None),
+    )
 
 
 def window_row(report: WindowReport) -> Values:
-    return {
-        "starts_at": report.start,
-        "probe": report.probe,
-        "ends_at": report.end,
-        "settled_at": report.settled_at,
-        "due": report.due,
-        "sent": report.sent,
-        "outcomes": {outcome.value: count for outcome, count in report.outcomes.items()},
-        "flags": {flag.value: count for flag, count in report.flags.items()},
-        "hops": [(*hop, count) for hop, count in report.hops.items()],
-        "latency": dict(report.latency),
-        "amendments": report.amendments,
-    }
+    return (
+        micros(report.start),
+        readable(report.probe),
+        micros(report.end),
+        micros(report.settled_at),
+        report.due,
+        report.sent,
+        compact({outcome.value: count for outcome, count in report.outcomes.items()}),
+        compact({flag.value: count for flag, count in report.flags.items()}),
+        compact([(*hop, count) for hop, count in report.hops.items()]),
+        compact(dict(report.latency)),
+        report.amendments,
+    )
+
+
+def owing_row(window: datetime, probe: str) -> Values:
+    """A window that has canaries and owes its report."""
+    return (micros(window), readable(probe))
 
 
 def minute_row(minute: Minute) -> Values:
-    return {
-        "starts_at": minute.start,
-        "probe": minute.probe,
-        "due": minute.due,
-        "sent": minute.sent,
-        "refused": minute.refused,
-        "not_visible": minute.not_visible,
-        "blind": minute.blind,
-    }
+    return (
+        micros(minute.start),
+        readable(minute.probe),
+        minute.due,
+        minute.sent,
+        minute.refused,
+        minute.not_visible,
+        minute.blind,
+    )
 
 
 def coverage_row(stage: str, coverage: Coverage) -> Values:
-    return {
-        "stage": stage,
-        "place": coverage.place,
-        "partition_number": coverage.partition,
-        "since": coverage.since,
-        "until": coverage.until,
-        "next_offset": coverage.next_offset,
-        "expired": coverage.expired,
-    }
+    return (
+        readable(stage),
+        readable(coverage.place),
+        coverage.partition,
+        micros(coverage.since),
+        micros(coverage.until),
+        whole(coverage.next_offset),
+        whole(coverage.expired),
+    )
 
 
 def position_row(stage: str, position: Position) -> Values:
-    return {
-        "stage": stage,
-        "place": position.place,
-        "partition_number": position.partition,
-        "read_at": position.read_at,
-        "committed": position.committed,
-        "log_start": position.log_start,
-        "log_end": position.end,
-    }
+    return (
+        readable(stage),
+        readable(position.place),
+        position.partition,
+        micros(position.read_at),
+        whole(position.committed),
+        whole(position.log_start),
+        whole(position.end),
+    )
+
+
+def value_row(key: str, value: Any) -> Values:
+    return (readable(key), compact(value))
 
 
 def track_of(row: Sequence[Any], seen: Sequence[Seen]) -> Track:
