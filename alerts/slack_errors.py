@@ -91,7 +91,10 @@ def called(call: Callable[[], T]) -> T:
     try:
         return call()
     except URLError as error:
-        raise DeliveryError(f"slack: cannot be reached ({_cause(error.reason)})") from None
+        # A reset while sending leaves open what the other side made of it; no connection leaves nothing open.
+        broken = isinstance(error.reason, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError))
+        reason = f"slack: cannot be reached ({_cause(error.reason)})"
+        raise DeliveryError(reason, uncertain=broken) from None
     except TimeoutError:
         raise DeliveryError(f"slack: gave no answer within {DEADLINE} s", uncertain=True) from None
     except (OSError, HTTPException) as error:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from alerts import codec
 from alerts.condition import Kind
 from alerts.delivery import Letter, Receipt
-from alerts.state import State
+from alerts.state import Incident, State
 from alerts.tables import incidents, outbox
 from alerts.telling import HOUR
 
@@ -74,20 +74,16 @@ class Store:
 
     def _save(self, state: State, letters: tuple[Letter, ...], before: State) -> None:
         with self._begin() as db:
-            gone = before.incidents.keys() - state.incidents.keys()
-            for key in sorted(gone):
-                db.execute(incidents.delete().where(incidents.c.key == key))
-            for key, incident in state.incidents.items():
-                if before.incidents.get(key) == incident:
-                    continue
-                row = {
-                    "incident": incident.number,
-                    "opened_at": incident.opened_at,
-                    "body": json.dumps(codec.plain(incident)),
-                }
-                _upsert(db, incidents, incidents.c.key, key, row)
+            changed = [i for key, i in state.incidents.items() if before.incidents.get(key) != i]
+            stale = {*before.incidents.keys() - state.incidents.keys(), *(i.key for i in changed)}
+            if stale:
+                # Away and in again rather than one by one: a storm changes thousands at once.
+                out = incidents.delete().where(incidents.c.key == sa.bindparam("stale"))
+                db.execute(out, [{"stale": key} for key in sorted(stale)])
+            if changed:
+                db.execute(incidents.insert(), [_incident_row(incident) for incident in changed])
             for letter in letters:
-                _upsert(db, outbox, outbox.c.id, letter.notice.id, _row(letter))
+                _put(db, letter)
 
     def prune(self, before: datetime, *, limit: int = 500) -> int:
         """Forget notices done before that time, at most `limit` of them; how many went."""
@@ -116,12 +112,20 @@ def _guarded(work: Callable[[], T]) -> T:
         raise StoreError(f"{type(error).__name__}: {error}") from error
 
 
-def _upsert(
-    db: sa.Connection, table: sa.Table, column: sa.Column[str], key: str, row: dict[str, Any]
-) -> None:
+def _put(db: sa.Connection, letter: Letter) -> None:
     """Without reading first: a read would make the transaction fail wherever another writer comes between."""
-    if db.execute(table.update().where(column == key).values(row)).rowcount == 0:
-        db.execute(table.insert().values({column.name: key, **row}))
+    row = _row(letter)
+    if db.execute(outbox.update().where(outbox.c.id == letter.notice.id).values(row)).rowcount == 0:
+        db.execute(outbox.insert().values(id=letter.notice.id, **row))
+
+
+def _incident_row(incident: Incident) -> dict[str, Any]:
+    return {
+        "key": incident.key,
+        "incident": incident.number,
+        "opened_at": incident.opened_at,
+        "body": json.dumps(codec.plain(incident)),
+    }
 
 
 def _recent(db: sa.Connection) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:

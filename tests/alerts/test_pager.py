@@ -80,10 +80,6 @@ class Disk:
         with self.engine.begin() as db:
             yield db
 
-    def store(self) -> Store:
-        """A store on it, as after a start."""
-        return Store(self.engine, begin=self.begin)
-
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
@@ -96,7 +92,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def pager(disk: Disk, out: Out, hooks: Hooks | None = None) -> Pager:
     """One that starts now."""
-    return Pager(disk.store(), out, rules=RULES, hooks=hooks)
+    return Pager(Store(disk.engine, begin=disk.begin), out, rules=RULES, hooks=hooks)
 
 
 def drain(pager: Pager, start: float, *, seconds: int = 20) -> None:
@@ -107,10 +103,12 @@ def drain(pager: Pager, start: float, *, seconds: int = 20) -> None:
 
 def test_tells_the_opening_and_the_end_in_one_thread(disk: Disk) -> None:
     """The end is sent with the receipt of the opening, and nothing is owed afterwards."""
-    out = Out()
-    one = pager(disk, out)
+    out, decided, sent = Out(), list[str](), list[str]()
+    hooks = Hooks(on_decided=lambda n: decided.append(n.id), on_sent=lambda n: sent.append(n.id))
+    one = pager(disk, out, hooks)
     one.update([LOST], now=at(0))
     assert one.deliver(at(0))
+    assert (decided, sent) == (["1.1"], ["1.1"])
     assert [incident.key for incident in one.incidents()] == ["lost"]
     one.update([], now=at(60))
     assert one.deliver(at(60))
@@ -293,24 +291,10 @@ def test_tells_of_the_store_at_most_once_an_hour(disk: Disk) -> None:
     assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(times))
 
 
-def test_tells_its_hooks(disk: Disk) -> None:
-    """What was decided and what was sent can be counted and shown by others."""
-    heard: list[str] = []
-    hooks = Hooks(
-        on_decided=lambda notice: heard.append(f"decided {notice.id}"),
-        on_sent=lambda notice: heard.append(f"sent {notice.id}"),
-    )
-    one = pager(disk, Out(), hooks)
-    one.update([LOST], now=at(0))
-    one.deliver(at(0))
-    assert heard == ["decided 1.1", "sent 1.1"]
-
-
 def test_writes_nothing_while_nothing_changes(disk: Disk) -> None:
     """Looks that find the same cost the database nothing."""
     one = pager(disk, Out())
     one.update([LOST], now=at(0))
     drain(one, 0)
     disk.gone = True
-    one.update([LOST], now=at(60))
-    assert one.problems() == ()
+    assert one.update([LOST], now=at(60)) == one.problems() == ()
