@@ -1,1 +1,5 @@
-"""A whole small pipeline on this machine, with faults on demand. For demos and tests."""
+"""A whole small pipeline on this machine, with faults on demand, for demos and tests."""
+
+from canary.sandbox.handle import Handle, NotPossibleError, SandboxError, start
+
+__all__ = ["Handle", "NotPossibleError", "SandboxError", "start"]

@@ -47,7 +47,7 @@ def corrupted(body: Body, uuid: str, field: str | None) -> tuple[Body, str] | No
 
 
 def _mistimed(body: Body) -> tuple[Body, str]:
-    """What reading milliseconds as microseconds does: a thousand times the age, capped at ClickHouse's end."""
+    """What reading milliseconds as microseconds does: a thousand times the age, up to the last time."""
     age = _time_of(body) - _EPOCH
     wrong = _EPOCH + age * 1000 if age * 1000 < _LATEST - _EPOCH else _LATEST
     return {**body, "timestamp": _like(body.get("timestamp"), wrong)}, "timestamp times 1000"

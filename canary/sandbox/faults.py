@@ -1,4 +1,4 @@
-"""Which fault there can be, and which event or post each one acts on: decisions only, nothing is done here."""
+"""Which faults there are, and which event or post each one acts on: decisions only, nothing is done here."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _KEYS = {"kind", "at", "count", "share", "block", "canaries", "lasts", "by", "field", "how"}
 
 
-class BadFault(ValueError):
+class FaultError(ValueError):
     """The fault asked for does not exist or its options do not fit together."""
 
 
@@ -89,23 +89,23 @@ def duration(text: str) -> timedelta:
     """Read `500ms`, `5s`, `2m`, `1h`; a bare number is seconds."""
     found = _DURATION.fullmatch(text if text and text[-1].isalpha() else f"{text}s")
     if found is None:
-        raise BadFault(f'duration: must look like 500ms, 5s, 2m or 1h (got "{text}")')
+        raise FaultError(f'duration: must look like 500ms, 5s, 2m or 1h (got "{text}")')
     return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
 def fault_from(options: Mapping[str, Any]) -> Fault:
-    """A fault from plain options (durations as text); raises BadFault with every rule it breaks first."""
+    """A fault from plain options (durations as text); raises FaultError with every rule it breaks first."""
     kind, at = options.get("kind"), options.get("at")
     if kind not in KINDS:
-        raise BadFault(f'kind: must be one of {", ".join(KINDS)} (got "{kind}")')
+        raise FaultError(f'kind: must be one of {", ".join(KINDS)} (got "{kind}")')
     unknown = sorted(set(options) - _KEYS)
     if unknown:
-        raise BadFault(f'{unknown[0]}: there is no such option (got "{options[unknown[0]]}")')
+        raise FaultError(f'{unknown[0]}: there is no such option (got "{options[unknown[0]]}")')
     places = _PLACES[kind]
     if at is None and kind in POST_KINDS:
         at = "ingress"
     if at not in places:
-        raise BadFault(f'--at: must be one of {", ".join(places)} for {kind} (got "{at or ""}")')
+        raise FaultError(f'--at: must be one of {", ".join(places)} for {kind} (got "{at or ""}")')
     lasts, by = options.get("lasts"), options.get("by")
     fault = Fault(
         kind=kind,
@@ -130,20 +130,20 @@ def _shift(text: str) -> timedelta:
 def _check(fault: Fault) -> None:
     chosen = [name for name in ("count", "share", "block") if getattr(fault, name) is not None]
     if len(chosen) > 1:
-        raise BadFault(f"--{chosen[0]}: cannot be given together with --{chosen[1]}")
+        raise FaultError(f"--{chosen[0]}: cannot be given together with --{chosen[1]}")
     if (chosen or fault.canaries) and not counted(fault):
         option = chosen[0] if chosen else "canaries"
-        raise BadFault(f"--{option}: means nothing for {fault.kind} --at {fault.at}")
+        raise FaultError(f"--{option}: means nothing for {fault.kind} --at {fault.at}")
     if fault.share is not None and not 0 < fault.share <= 1:
-        raise BadFault(f"--share: must be above 0 and at most 1 (got {fault.share})")
+        raise FaultError(f"--share: must be above 0 and at most 1 (got {fault.share})")
     for name in ("count", "block"):
         value = getattr(fault, name)
         if value is not None and value < 1:
-            raise BadFault(f"--{name}: must be at least 1 (got {value})")
+            raise FaultError(f"--{name}: must be at least 1 (got {value})")
     if fault.field is not None and fault.kind != "corrupt":
-        raise BadFault(f'--field: only for corrupt (got "{fault.field}")')
+        raise FaultError(f'--field: only for corrupt (got "{fault.field}")')
     if fault.how not in _HOWS.get(fault.kind, (None,)):
-        raise BadFault(
+        raise FaultError(
             f'--how: must be one of {", ".join(_HOWS.get(fault.kind, ("nothing",)))} (got "{fault.how}")'
         )
 

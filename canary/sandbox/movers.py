@@ -1,0 +1,204 @@
+"""What moves events on inside the sandbox: each reads a topic, writes on, then commits its offsets."""
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from canary.sandbox.kafka_clients import StoppedError, client
+from canary.sandbox.meddle import Item, Meddler, Plan
+from canary.sandbox.shapes import Record
+
+_LOG = logging.getLogger(__name__)
+_REST = 0.2
+_COMMIT_WITHIN_MS = 2_000
+
+
+class Sink(Protocol):
+    """The stage a mover writes into."""
+
+    at: str
+
+    def take(self, record: Record) -> Item | None:
+        """The event in this record; None when it was none and has been dealt with."""
+
+    def write(self, items: Sequence[Item], *, stop: threading.Event) -> None:
+        """Return when all are written; raises StoppedError when told to stop before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a mover reads: how long a poll and a fetch wait, how many at most, how long to gather a batch."""
+
+    poll_ms: int = 50
+    fetch_ms: int = 100
+    most: int = 1000
+    gather: float = 0.0
+
+
+@dataclass
+class _Progress:
+    """Per partition what is still unfinished and where reading goes on, so that commits never run ahead."""
+
+    unfinished: dict[int, dict[int, int]] = field(default_factory=dict)
+    following: dict[int, int] = field(default_factory=dict)
+    committed: dict[int, int] = field(default_factory=dict)
+
+    def read(self, partition: int, offset: int) -> None:
+        self.following[partition] = offset + 1
+
+    def began(self, source: tuple[int, int]) -> None:
+        offsets = self.unfinished.setdefault(source[0], {})
+        offsets[source[1]] = offsets.get(source[1], 0) + 1
+
+    def finished(self, source: tuple[int, int]) -> None:
+        offsets = self.unfinished[source[0]]
+        offsets[source[1]] -= 1
+        if not offsets[source[1]]:
+            del offsets[source[1]]
+
+    def due(self) -> dict[int, int]:
+        done = {
+            partition: min(self.unfinished.get(partition) or (following,))
+            for partition, following in self.following.items()
+        }
+        return {
+            partition: offset for partition, offset in done.items() if self.committed.get(partition) != offset
+        }
+
+
+class Mover:
+    """One consumer group with one member, which assigns itself all partitions and survives any outage."""
+
+    def __init__(
+        self, sink: Sink, plan: Plan, *, bootstrap: str, topic: str, group: str, partitions: int, pace: Pace
+    ) -> None:
+        self._sink, self._plan, self._pace = sink, plan, pace
+        self._bootstrap, self._group = bootstrap, group
+        self._parts = [TopicPartition(topic, number) for number in range(partitions)]
+        self._meddler = Meddler(plan, sink.at)
+        self._progress = _Progress()
+        self._later: list[tuple[float, int, Item]] = []
+        self._order = count()
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"mover {group}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ready(self, within: float) -> bool:
+        """Whether it has begun to read."""
+        return self._ready.wait(within)
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(3)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._connected()
+            except KafkaError as error:
+                _LOG.info("%s: starts again after %s", self._group, error)
+                self._stop.wait(_REST)
+            except StoppedError:
+                return
+
+    def _connected(self) -> None:
+        consumer = KafkaConsumer(
+            **client(self._bootstrap, self._group),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._pace.fetch_ms,
+            max_poll_records=self._pace.most,
+            bootstrap_timeout_ms=3_000,
+            metrics_enabled=False,
+        )
+        try:
+            consumer.assign(self._parts)
+            for part in self._parts:
+                if part.partition in self._progress.following:
+                    consumer.seek(part, self._progress.following[part.partition])
+            while not self._stop.is_set():
+                self._step(consumer)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=500)
+
+    def _step(self, consumer: Any) -> None:
+        if self._plan.stopped(self._sink.at):
+            self._stop.wait(_REST)
+            return
+        records = self._poll(consumer)
+        self._ready.set()
+        items = [item for record in records for item in self._passed(record)]
+        items += self._due()
+        if items or records:
+            self._sink.write(items, stop=self._stop)
+        for item in items:
+            if item.source is not None:
+                self._progress.finished(item.source)
+        self._commit(consumer)
+
+    def _poll(self, consumer: Any) -> list[Record]:
+        """A batch; with `gather`, what arrives within that time after the first record belongs to it."""
+        found: list[Record] = []
+        until = None
+        while len(found) < self._pace.most and not self._stop.is_set():
+            wait = self._pace.poll_ms if until is None else max(0, round((until - time.monotonic()) * 1000))
+            polled = consumer.poll(timeout_ms=min(wait, self._pace.poll_ms), max_records=self._pace.most)
+            found += [record for records in polled.values() for record in records]
+            if until is None and found:
+                until = time.monotonic() + self._pace.gather
+            if until is None or time.monotonic() >= until:
+                break
+        return found
+
+    def _passed(self, record: Record) -> list[Item]:
+        self._progress.read(record.partition, record.offset)
+        item = self._sink.take(record)
+        if item is None:
+            return []
+        passage = self._meddler.meddle(item)
+        if passage.held:
+            self._progress.began((record.partition, record.offset))
+        for own in (*passage.now, *(late for _, late in passage.later)):
+            if own.source is not None and own.source == (record.partition, record.offset):
+                self._progress.began(own.source)
+        for delay, late in passage.later:
+            heapq.heappush(self._later, (time.monotonic() + delay.total_seconds(), next(self._order), late))
+        return list(passage.now)
+
+    def _due(self) -> list[Item]:
+        due = list(self._meddler.overdue())
+        while self._later and self._later[0][0] <= time.monotonic():
+            due.append(heapq.heappop(self._later)[2])
+        return due
+
+    def _commit(self, consumer: Any) -> None:
+        due = self._progress.due()
+        if not due:
+            return
+        offsets = {
+            part: OffsetAndMetadata(due[part.partition], "", -1)
+            for part in self._parts
+            if part.partition in due
+        }
+        try:
+            consumer.commit(offsets, timeout_ms=_COMMIT_WITHIN_MS)
+        except KafkaError as error:
+            _LOG.info("%s: offsets are committed later (%s)", self._group, error)
+            return
+        self._progress.committed |= due
