@@ -297,4 +297,4 @@ def test_writes_nothing_while_nothing_changes(disk: Disk) -> None:
     one.update([LOST], now=at(0))
     drain(one, 0)
     disk.gone = True
-    assert one.update([LOST], now=at(60)) == one.problems() == ()
+    assert (one.update([LOST], now=at(60)), one.problems()) == ((), ())
