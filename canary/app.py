@@ -1,13 +1,14 @@
 """The composition root: configuration in, running objects out. The only file that names a concrete edge."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
 from prometheus_client import CollectorRegistry
 
+from alerts.condition import Notice
 from alerts.delivery import Sender
 from alerts.pager import Hooks
 from alerts.pager import Pager as RealPager
@@ -59,6 +60,11 @@ class App:
     metrics: Metrics
     pager: Pager
     clock: Clock
+    listeners: list[Callable[[Notice], None]] = field(default_factory=list)
+
+    def on_sent(self, listener: Callable[[Notice], None]) -> None:
+        """Tell this listener of every message that went out."""
+        self.listeners.append(listener)
 
 
 def build(
@@ -91,7 +97,8 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
     )
     secret = config.canary.key().encode()
     verifier = Verifier(secret, [*names, *_other_names(config)])
-    pager = _pager(config, ledger, metrics, checking)
+    listeners: list[Callable[[Notice], None]] = []
+    pager = _pager(config, ledger, metrics, None if checking else listeners)
     lanes = Laner(config)
     watch = Watch(
         desk,
@@ -103,7 +110,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
         retention=(config.ledger.keep_clean, config.ledger.keep_unclean, config.ledger.keep_windows),
     )
     watch.restore()
-    return App(watch, ledger, metrics, pager, clock)
+    return App(watch, ledger, metrics, pager, clock, listeners)
 
 
 def _plan(config: Config, checking: Checking | None) -> Plan:
@@ -261,16 +268,24 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
     )
 
 
-def _pager(config: Config, ledger: Ledger, metrics: Metrics, checking: Checking | None) -> Pager:
-    if config.slack is None or checking is not None:
+def _pager(
+    config: Config, ledger: Ledger, metrics: Metrics, listeners: Sequence[Callable[[Notice], None]] | None
+) -> Pager:
+    if config.slack is None or listeners is None:
         return SilentPager()
     window = config.canary.window
     rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=window))
     rules = rules.with_rule(
         "blind:", Rule(for_=min(window, timedelta(seconds=60)), repeat=config.slack.repeat)
     )
+
+    def sent(notice: Notice) -> None:
+        metrics.counter("notices_sent_total", notice.kind).inc()
+        for listener in listeners:
+            listener(notice)
+
     hooks = Hooks(
-        on_sent=lambda notice: metrics.counter("notices_sent_total", notice.kind).inc(),
+        on_sent=sent,
         on_failed=lambda _notice, _error: metrics.counter("notices_failed_total").inc(),
     )
     return RealPager(Store(ledger.engine, begin=ledger.begin), sender(config.slack), rules=rules, hooks=hooks)

@@ -2,12 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from canary.clock import Clock
+from canary.settle import Settled
 from canary.watch import Watch
 
 SETTLE_EVERY = timedelta(milliseconds=500)
@@ -25,7 +26,7 @@ class Daemon:
     """Repeats the watch's steps until told to stop, or until one of them fails."""
 
     def __init__(
-        self, watch: Watch, *, clock: Clock, on_settled: Callable[[object], None] | None = None
+        self, watch: Watch, *, clock: Clock, on_settled: Sequence[Callable[[Settled], None]] = ()
     ) -> None:
         self._watch = watch
         self._clock = clock
@@ -61,7 +62,18 @@ class Daemon:
 
     def stuck(self) -> list[str]:
         """The loops that have stopped ticking."""
-        return [name for name, age in self.health().items() if age > STUCK_AFTER.total_seconds()]
+        ages = self.health()
+        limit = STUCK_AFTER.total_seconds()
+        return [
+            f"the step {name!r} has not ticked for {age:.0f} s" for name, age in ages.items() if age > limit
+        ]
+
+    def unready(self) -> list[str]:
+        """Why the daemon does not watch everything: stuck steps, stages that cannot be read, no ledger."""
+        desk = self._watch.desk
+        blind = [f"{name}: {r.blind}" for name, r in list(desk.book.readings.items()) if r.blind]
+        ledger = [f"ledger: {desk.ledger_problem}"] if desk.ledger_problem else []
+        return [*self.stuck(), *blind, *ledger]
 
     def _steps(self) -> dict[str, Step]:
         watch = self._watch
@@ -88,8 +100,8 @@ class Daemon:
 
     def _settle(self) -> timedelta:
         settled = self._watch.settle()
-        if self._on_settled is not None:
-            self._on_settled(settled)
+        for tell in self._on_settled:
+            tell(settled)
         if self._watch.desk.line.epoch != self._epoch:
             self._epoch = self._watch.desk.line.epoch
             self._arm()
@@ -115,6 +127,4 @@ class Daemon:
         for thread in threads:
             thread.join(max(deadline - self._clock.monotonic(), 0.01))
         self._watch.save()
-        closing = threading.Thread(target=self._watch.close, name="close", daemon=True)
-        closing.start()
-        closing.join(1.0)
+        self._watch.close_soon()

@@ -130,6 +130,14 @@ class Rotation:
                 return lane, lane.distinct_ids[turn]
         return None
 
+    def another(self, lane: Lane) -> str:
+        """One more distinct_id of the same lane, for a batch."""
+        with self._lock:
+            place = self.lanes.index(lane)
+            turn = self._next_name[place]
+            self._next_name[place] = (turn + 1) % len(lane.distinct_ids)
+            return lane.distinct_ids[turn]
+
     def expected_partition(self, lane: int) -> int | None:
         """Where canaries of this lane should be seen; None where that is not known."""
         return next((one.partition for one in self.lanes if one.index == lane), None)

@@ -6,6 +6,7 @@ what is wrong becomes conditions, which the pager turns into messages (`page`). 
 of their own; what they share lies on the desk, and no lock is held while an edge is asked.
 """
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -39,6 +40,10 @@ class Pager(Protocol):
 
     def deliver(self, now: datetime) -> bool:
         """Deliver one message that is owed; say whether there may be more to do."""
+        ...
+
+    def check(self) -> list[str]:
+        """What is wrong with the way out; asks it."""
         ...
 
 
@@ -157,6 +162,12 @@ class Watch:
             probe.courier.close()
         for stage in self.stages.values():
             stage.close()
+
+    def close_soon(self, within: timedelta = timedelta(seconds=1)) -> None:
+        """Close, but do not wait for an edge that hangs."""
+        closing = threading.Thread(target=self.close, name="close", daemon=True)
+        closing.start()
+        closing.join(within.total_seconds())
 
     def _covered(self, name: str, look: Look) -> None:
         for id_ in () if look.blind else look.asked:

@@ -1,0 +1,12 @@
+"""The exit codes of the design's section 9."""
+
+OK = 0
+DEGRADED = 1
+FAULT = 2
+UNKNOWN = 3
+USAGE = 64
+UNAVAILABLE = 69
+SOFTWARE = 70
+CANNOT_MAKE = 73
+CONFIG = 78
+INTERRUPTED = 130

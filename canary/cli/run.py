@@ -1,0 +1,62 @@
+"""`canary run`: the daemon, until SIGTERM."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from canary.cli import codes
+from canary.cli.common import ConfigOption, built, fail, load_config
+from canary.watch import Pager
+
+
+def run(
+    config: ConfigOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
+) -> int:
+    """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
+    from canary.cli.tell import Teller
+    from canary.daemon import Daemon
+    from canary.status import Status
+    from canary.web.server import Sources, WebServer
+
+    loaded = load_config(config)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("kafka", "apscheduler", "urllib3", "clickhouse_connect", "slack_sdk", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "kafka" else logging.ERROR)
+    app = built(loaded)
+    teller = Teller(app.watch)
+    app.on_sent(teller.sent)
+    status = Status(app.watch, instance=loaded.canary.instance)
+    daemon = Daemon(app.watch, clock=app.clock, on_settled=[status.settled, teller.settled])
+    sources = Sources(app.metrics.registry, status, daemon.stuck, daemon.unready)
+    try:
+        web = WebServer(loaded.web.host, loaded.web.port, sources)
+    except OSError as error:
+        app.ledger.close()
+        fail(codes.CANNOT_MAKE, f"web.listen: cannot listen on {loaded.web.listen} ({error.strerror})")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    web.start()
+    teller.started(loaded)
+    threading.Thread(target=_check_way_out, args=(app.pager,), name="slack check", daemon=True).start()
+    try:
+        daemon.run()
+    finally:
+        web.stop()
+        app.ledger.close()
+        sys.stderr.flush()
+    os._exit(codes.OK)  # no library's thread may hold up the end
+
+
+def _check_way_out(pager: Pager) -> None:
+    for problem in pager.check():
+        logging.getLogger("canary").error("slack: %s", problem)

@@ -1,0 +1,77 @@
+"""What the daemon says while it works: a line for each window, and for whatever begins or ends."""
+
+import logging
+from collections.abc import Mapping
+
+from alerts.condition import Condition, Notice
+from canary.config.models import Config
+from canary.settle import Settled
+from canary.values import WindowReport
+from canary.watch import Watch
+from reconcile.outcome import Outcome
+
+_log = logging.getLogger("canary")
+
+
+class Teller:
+    """Tells changes, not states: what goes on as before is not said again."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._open: Mapping[str, Condition] = {}
+        self._notes: dict[str, str] = {}
+
+    def started(self, config: Config) -> None:
+        """Who we are, what we cost, and what was taken up from before."""
+        rate = sum(probe.rate for probe in config.probes)
+        month = min(rate * 86_400, config.canary.max_events_per_day) * 30
+        path = " -> ".join(["ingress", *(stage.name for stage in config.stages)])
+        _log.info("watching %s", path)
+        price = config.canary.price_per_million
+        cost = f", about {month / 1e6 * price:.2f} by your price" if price is not None else ""
+        _log.info("sending %g canaries a second, %s events a month%s", rate, f"{month:,.0f}", cost)
+        _log.info("page http://%s/ metrics http://%s/metrics", config.web.listen, config.web.listen)
+        if waiting := len(self._watch.desk.book.entries):
+            _log.info("took up %d canaries that an earlier run left open", waiting)
+
+    def settled(self, settled: Settled) -> None:
+        """What this settling changed."""
+        for report in settled.windows:
+            _log.info("%s", window_line(report))
+        for judged in settled.judged:
+            if judged.amended_from is not None:
+                _log.info("amended: %s was %s, is %s", judged.id, judged.amended_from, judged.outcome)
+        now = {item.key: item for item in self._watch.open_conditions}
+        for key in now.keys() - self._open.keys():
+            _log.warning("OPEN %s%s", now[key].title, _facts(now[key]))
+        for key in self._open.keys() - now.keys():
+            _log.info("over: %s", self._open[key].title)
+        self._open = now
+        for name, note in self._watch.notes.items():
+            if self._notes.get(name) != note:
+                _log.info("%s: %s", name, note)
+        self._notes = dict(self._watch.notes)
+
+    def sent(self, notice: Notice) -> None:
+        """A message went out."""
+        _log.info("paged (%s): %s", notice.kind, notice.content.title)
+
+
+def window_line(report: WindowReport) -> str:
+    """One settled window in one line."""
+    told = [f"{count} {name.value}" for name, count in report.outcomes.items() if count]
+    told += [f"{count} {flag.value}" for flag, count in report.flags.items() if count]
+    latency = report.latency
+    how_long = f", p50 {latency['p50']:.2f} s, max {latency['max']:.2f} s" if latency else ""
+    missed = f", {report.due - report.sent} not sent" if report.sent < report.due else ""
+    good = report.outcomes[Outcome.ON_TIME] == report.sent and report.sent == report.due
+    mark = "ok " if good else "!! "
+    start = report.start.strftime("%H:%M:%S")
+    counts = ", ".join(told) or "none"
+    return f"{mark}window {start} {report.probe}: {report.sent} sent, {counts}{how_long}{missed}"
+
+
+def _facts(item: Condition) -> str:
+    told = "; ".join(f"{name}: {value}" for name, value in item.facts)
+    ids = f"; ids: {', '.join(item.ids)}" if item.ids else ""
+    return f" ({told}{ids})" if told or ids else ""
