@@ -1,5 +1,6 @@
 """The ClickHouse engine in this process (chDB): runs statements with their settings, and knows no HTTP."""
 
+import atexit
 import re
 import tempfile
 import threading
@@ -78,6 +79,8 @@ class Engine:
         self._address = f"{path or ':memory:'}?config-file={config}"
         # Data in memory lives as long as any connection does: this one stays.
         self._anchor = Connection(self._address)
+        # An interpreter that ends with the engine open takes a segmentation fault.
+        atexit.register(self.close)
         self._idle: list[tuple[_Key, Connection]] = []
         self._lock = threading.Lock()
         version, timezone = self.run(Statement("SELECT version(), timezone()")).body.decode().split()
@@ -90,6 +93,7 @@ class Engine:
                 connection.close()
             self._idle.clear()
         self._anchor.close()
+        atexit.unregister(self.close)
         self._config.cleanup()
 
     def run(self, statement: Statement) -> Result:
