@@ -150,6 +150,19 @@ def test_the_monitors_user_can_only_read(
     assert front.query("SELECT count() AS rows FROM posthog.events") == [{"rows": 1}]
 
 
+def test_rights_can_be_taken_away_and_given_back(
+    front: ClickHouseFront, client: Any, make_event: MakeEvent
+) -> None:
+    """The monitor's user is refused everything while the pipeline goes on writing."""
+    front.deny(True)
+    with pytest.raises(DatabaseError) as raised:
+        client.query("SELECT 1")
+    assert raised.value.code == 497
+    front.insert("events", [make_event()])
+    front.deny(False)
+    assert client.query("SELECT count() FROM events").result_rows == [(1,)]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
