@@ -25,7 +25,6 @@ __all__ = ["ClickHouseStage", "Settings", "Tls", "rights"]
 ROWS_AT_FIRST = 10
 """Rows of one id that a look reads: copies beyond it are counted when the window settles."""
 
-COPIES_CHUNK = 200
 LAST_CHUNK = 500
 PATIENCE = timedelta(seconds=3)
 """How long copies and last looks wait for their slot before they give the question back."""
@@ -68,7 +67,7 @@ class ClickHouseStage:
         self._looking = _Plan(
             sql.Prune(day=True, rest=True, day_margin=margin), ROWS_AT_FIRST, settings.chunk
         )
-        self._copying = _Plan(sql.Prune(day=False, rest=True), settings.max_rows_per_id, COPIES_CHUNK)
+        self._copying = _Plan(sql.Prune(day=False, rest=True), settings.max_rows_per_id, settings.chunk)
         self._last = _Plan(
             sql.Prune(day=False, rest=False),
             settings.max_rows_per_id,

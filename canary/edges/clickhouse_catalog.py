@@ -57,7 +57,7 @@ class Catalog:
         else:
             wish = schema.wished(self._settings, raw.columns)
         local = self._local(raw, ask)
-        arrival = schema.arrival_expression(local or raw)
+        arrival = schema.arrival_expression(self._settings, local or raw)
         expressions = [*wish.values(), *([arrival] if arrival else [])]
         types = [row["type"] or "" for row in ask(sql.about_types(database, table, expressions)).rows]
         return schema.shape(self._settings, table, raw=raw, local=local, wish=wish, types=types)

@@ -8,8 +8,7 @@ from canary.edges.clickhouse_settings import DEFAULT_COLUMNS, LOGICAL, Settings
 
 _MERGES = re.compile(r"(Replacing|Coalescing|Aggregating|Summing)MergeTree$")
 _DISTRIBUTED = re.compile(r"^Distributed\(")
-_ARRIVAL_COLUMNS = ("_timestamp", "inserted_at")
-_ARRIVAL_WORDS = frozenset({*_ARRIVAL_COLUMNS, "coalesce", "ifnull", "assumenotnull"})
+_HARMLESS_CALLS = frozenset({"coalesce", "ifnull", "assumenotnull"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +155,14 @@ def dead_letter_wished(settings: Settings, columns: Mapping[str, str]) -> dict[s
     return found | ({"at": at} if at else {}) | ({"reason": why} if why else {})
 
 
-def arrival_expression(raw: Raw) -> str:
+def arrival_expression(settings: Settings, raw: Raw) -> str:
     """What tells when a row came and is known to an index or a key; "" where nothing is."""
+    names = (settings.columns.get("kafka_time", "_timestamp"), settings.columns.get("at", "inserted_at"))
     keys = (*split(raw.sorting_key), raw.partition_key)
-    for name in _ARRIVAL_COLUMNS:
+    for name in names:
         if name in raw.columns and _mentions(keys, name):
             return name
-    fit = [expression for expression in raw.minmax if _is_arrival(expression)]
+    fit = [expression for expression in raw.minmax if _is_arrival(expression, names)]
     return max(fit, key=len, default="")
 
 
@@ -178,7 +178,7 @@ def shape(
     """Put together what was read; `types` are those of the wishes' expressions, then of the arrival's."""
     keys = local or raw
     columns = {name: Column(wish[name], kind) for name, kind in zip(wish, types, strict=False)}
-    arrival = arrival_expression(keys)
+    arrival = arrival_expression(settings, keys)
     distributed = raw.engine == "Distributed"
     return Shape(
         database=settings.database,
@@ -194,9 +194,10 @@ def shape(
     )
 
 
-def _is_arrival(expression: str) -> bool:
-    words = {word.lower() for word in re.findall(r"[A-Za-z_]\w*", expression)}
-    return bool(words & set(_ARRIVAL_COLUMNS)) and words <= _ARRIVAL_WORDS
+def _is_arrival(expression: str, names: Sequence[str]) -> bool:
+    words = set(re.findall(r"[A-Za-z_]\w*", expression))
+    rest = {word.lower() for word in words - set(names)}
+    return bool(words & set(names)) and rest <= _HARMLESS_CALLS
 
 
 def _mentions(keys: Sequence[str], expression: str) -> bool:

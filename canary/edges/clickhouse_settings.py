@@ -39,7 +39,8 @@ class Settings:
     Parameters
     ----------
     match: the column (or expression) that holds the canary's id.
-    columns: logical name (`LOGICAL`) -> column or expression; "" where the table has none.
+    columns: logical name (`LOGICAL`) -> column or expression; "" where the table has none. "kafka_time"
+        names the column with the record's time, for what prunes by arrival.
     siblings: other tables fed from the same topic: asked in a last look, as a hint only.
     dead_letters: tables that hold what could not be stored, with the reason.
     replicas: base URLs that a last look prefers to `url`.
@@ -68,7 +69,7 @@ class Settings:
     max_threads: int = 1
     priority: int = 10
     chunk: int = 2_000
-    max_rows_per_id: int = 100
+    max_rows_per_id: int = 20
     max_replica_delay: timedelta = timedelta(seconds=10)
     day_margin: timedelta = timedelta(days=1)
     last_look_every: timedelta = timedelta(seconds=10)
