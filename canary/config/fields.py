@@ -21,7 +21,7 @@ from canary.config.secret import MASK, Secret
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _LONGEST = timedelta(days=3650)
 
 
@@ -106,7 +106,7 @@ def _secret_file(value: Any, info: ValidationInfo) -> Any:
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise wrong("must be 1 to 40 letters, digits, '_', '-' or '.', because it becomes a metric's label")
+        raise wrong("must be 1 to 40 letters, digits, '_' or '-': it becomes a metric's label")
     return value
 
 
@@ -144,8 +144,8 @@ def _split(value: str) -> Any:
 
 def shown_url(value: str) -> str:
     """The address as it may be shown: user, password and query masked."""
-    hidden = re.sub(r"//[^/@]*@", f"//{MASK}@", value)
-    return re.sub(r"\?.*", f"?{MASK}", hidden, flags=re.DOTALL)
+    hidden = re.sub(r"^([^:/@]+://)?.*@", rf"\g<1>{MASK}@", value, flags=re.DOTALL)
+    return re.sub(r"\?.+", f"?{MASK}", hidden, flags=re.DOTALL)
 
 
 def address(value: str) -> str:

@@ -10,6 +10,7 @@ from canary.config.fields import (
     Address,
     Count,
     Duration,
+    Name,
     Number,
     SecretPath,
     SecretText,
@@ -29,7 +30,7 @@ class CanaryConfig(Table):
 
     secret: SecretText | None = None
     secret_file: SecretPath = Secret(path=Path("canary-secret"))
-    instance: Text = "canary"
+    instance: Name = "canary"
     window: Span = timedelta(seconds=60)
     grace: Span = timedelta(seconds=60)
     objective: Span = timedelta(seconds=30)

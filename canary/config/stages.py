@@ -35,11 +35,6 @@ class SaslConfig(Table):
     password_file: SecretPath | None = None
     token: SecretText | None = None
     token_file: SecretPath | None = None
-    token_url: Url | None = None
-    client_id: Text | None = None
-    client_secret: SecretText | None = None
-    client_secret_file: SecretPath | None = None
-    scope: Text | None = None
 
     @property
     def login(self) -> Secret | None:
@@ -48,13 +43,8 @@ class SaslConfig(Table):
 
     @property
     def bearer(self) -> Secret | None:
-        """A ready-made token of OAUTHBEARER."""
+        """The token of OAUTHBEARER; something else keeps its file fresh."""
         return self.token or self.token_file
-
-    @property
-    def client_key(self) -> Secret | None:
-        """What is shown to `token_url` in exchange for a token of OAUTHBEARER."""
-        return self.client_secret or self.client_secret_file
 
 
 class KafkaStageConfig(Table):
@@ -65,7 +55,7 @@ class KafkaStageConfig(Table):
     bootstrap: Addresses
     topic: Text
     key: Text = LATER_KEY
-    partitioner: Literal["murmur2", "crc32", "none"] = "none"
+    partitioner: Literal["murmur2", "crc32", "unknown"] = "unknown"
     partitions: Annotated[Count, Field(ge=1)] | None = None
     consumer_group: Text | None = None
     alternates: Texts = ()
@@ -83,10 +73,14 @@ class ColumnsConfig(Table):
     distinct_id: str = "distinct_id"
     timestamp: str = "timestamp"
     properties: str = "properties"
+    at: str = "inserted_at"
     partition: str = "_partition"
     offset: str = "_offset"
-    kafka_time: str = "_timestamp"
-    inserted_at: str = "inserted_at"
+    tenant: str = "team_id"
+
+    def given(self) -> dict[str, str]:
+        """Only what was configured: a default counts where the table has a column of that name."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
 
 class ClickHouseStageConfig(Table):
@@ -110,9 +104,13 @@ class ClickHouseStageConfig(Table):
     timeout: Span = timedelta(seconds=2)
     max_queries_per_second: Annotated[Number, Field(gt=0, le=20)] = 1.0
     max_execution_time: Span = timedelta(seconds=2)
-    max_bytes_to_read: Annotated[Count, Field(ge=1_000_000)] = 1_000_000_000
+    max_bytes_to_read: Annotated[Count, Field(ge=1_000_000)] = 2_000_000_000
     max_threads: Annotated[Count, Field(ge=1, le=64)] = 1
     chunk: Annotated[Count, Field(ge=1, le=10_000)] = 500
+    max_replica_delay: Span = timedelta(seconds=10)
+    last_look_every: Span = timedelta(seconds=10)
+    last_look_time: Span = timedelta(seconds=10)
+    last_look_bytes: Annotated[Count, Field(ge=1_000_000)] = 10_000_000_000
 
     @property
     def login(self) -> Secret | None:

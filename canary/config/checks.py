@@ -1,0 +1,78 @@
+"""What no single key can tell: the sense that the tables make together."""
+
+from collections.abc import Mapping
+
+from canary.config.checks_files import check_files
+from canary.config.checks_probes import check_probes
+from canary.config.checks_stages import check_stages
+from canary.config.fields import Table
+from canary.config.ledger import LedgerConfig
+from canary.config.models import CanaryConfig, SlackConfig, WebConfig
+from canary.config.probes import ProbeConfig
+from canary.config.problems import Draft, plain
+from canary.config.schema import Path
+from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
+    """Add to the draft whatever is wrong, or worth a warning, in and between the sound tables."""
+    probes = {path: table for path, table in tables.items() if isinstance(table, ProbeConfig)}
+    stages = {
+        path: table
+        for path, table in tables.items()
+        if isinstance(table, KafkaStageConfig | ClickHouseStageConfig)
+    }
+    canary = tables.get(("canary",))
+    ledger = tables.get(("ledger",))
+    web = tables.get(("web",))
+    slack = tables.get(("slack",))
+    if isinstance(canary, CanaryConfig):
+        _times(draft, canary)
+        if isinstance(ledger, LedgerConfig):
+            _retention(draft, canary, ledger)
+        check_probes(draft, canary, probes=probes, stages=stages)
+        check_stages(draft, canary, stages)
+    if isinstance(web, WebConfig) and web.host not in _LOOPBACK:
+        draft.warn(
+            ("web", "listen"),
+            "everybody who reaches this address can read metrics and the status page, which ask for no login",
+            got=f"got {plain(web.listen)}",
+        )
+    if isinstance(slack, SlackConfig):
+        _slack(draft, slack)
+    check_files(draft, tables)
+
+
+def _times(draft: Draft, canary: CanaryConfig) -> None:
+    for key, floor in (("grace", "objective"), ("lost_after", "grace"), ("horizon", "lost_after")):
+        value, least = getattr(canary, key), getattr(canary, floor)
+        if value < least:
+            got = f"got {plain(value)}, {floor} is {plain(least)}"
+            draft.fault(("canary", key), f"must not be below canary.{floor}", got=got, also=(floor,))
+    if canary.secret is not None and "secret_file" in canary.model_fields_set:
+        draft.fault(("canary", "secret"), "give either secret or secret_file, not both")
+
+
+def _retention(draft: Draft, canary: CanaryConfig, ledger: LedgerConfig) -> None:
+    if ("canary", "horizon") in draft.doubtful:
+        return
+    for key in ("keep_clean", "keep_unclean", "keep_windows"):
+        value = getattr(ledger, key)
+        if value < canary.horizon:
+            got = f"got {plain(value)}, horizon is {plain(canary.horizon)}"
+            draft.fault(("ledger", key), "must not be below canary.horizon", got=got)
+
+
+def _slack(draft: Draft, slack: SlackConfig) -> None:
+    ways = ("token", "token_file", "webhook_url", "webhook_url_file")
+    given = [way for way in ways if getattr(slack, way) is not None]
+    if len(given) != 1:
+        what = "give exactly one of token, token_file, webhook_url and webhook_url_file"
+        got = f"got {' and '.join(given) or 'none of them'}"
+        draft.fault(("slack",), what, got=got)
+    elif slack.bot_token is not None and slack.channel is None:
+        draft.fault(("slack", "channel"), "is missing: a bot token needs to be told where to post")
+    elif slack.webhook is not None and slack.channel is not None:
+        draft.warn(("slack", "channel"), "is not used: an incoming webhook posts to its own channel")
