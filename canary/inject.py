@@ -29,7 +29,7 @@ class Injector:
         allowed = self._allowed(probe, now)
         posts = probe.make(now, allowed, desk.plan.times) if allowed else []
         made = [owed for _, post in posts for owed, _ in post]
-        self._not_sent(name, "busy", allowed - len(made), now)
+        self._defer(probe, allowed - len(made))
         if not made and not answered:
             return probe.wait(now)
         if not desk.unsaved.flush(sending=made):
@@ -71,6 +71,12 @@ class Injector:
             self._sent_today += allowed
         self._not_sent(probe.name, "budget", count - allowed, now)
         return allowed
+
+    def _defer(self, probe: Probe, count: int) -> None:
+        """What found no free lane stays due, and is not spent."""
+        probe.defer(count)
+        with self._desk.lock:
+            self._sent_today -= count
 
     def _begin_day(self, now: datetime) -> None:
         """Count a new day from what the ledger knows of it: a restart does not begin it again."""

@@ -123,7 +123,7 @@ class Metrics:
             self._touch("outcomes_total", self._outcome_series(probe))
             self._touch("flags_total", [(probe, flag, stage) for flag in Flag for stage in stages])
             self._touch("latency_seconds", [(probe, hop) for hop in (*self.hops, END_TO_END)])
-            self._touch("not_sent_total", [(probe, r) for r in ("ledger", "budget", "busy", "behind")])
+            self._touch("not_sent_total", [(probe, r) for r in ("ledger", "budget", "behind")])
             gone = (Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED, Outcome.OVERDUE, Outcome.UNREAD)
             self._touch(
                 "amended_total", [(probe, a, b) for a in gone for b in (Outcome.ON_TIME, Outcome.LATE)]

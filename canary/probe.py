@@ -94,6 +94,11 @@ class Probe:
             count, missed = min(count + missed, self.pace.total - self.made), 0
         return count, missed
 
+    def defer(self, count: int) -> None:
+        """These found no free lane: they stay due, until they have waited too long."""
+        if self._next_at is not None and count:
+            self._next_at -= count * timedelta(seconds=1 / self.pace.rate)
+
     def wait(self, now: datetime) -> timedelta:
         """How long until the next post is due."""
         if self._next_at is None:

@@ -215,7 +215,7 @@ def _by_window(scene: Scene) -> Iterator[Condition]:
             )
             yield condition(
                 f"not_sending:{probe}",
-                Severity.PAGE,
+                Severity.TICKET if report.sent else Severity.PAGE,
                 title,
                 (),
                 facts=(window,),

@@ -2,11 +2,9 @@
 
 import sys
 
-from canary.cli.main import invoke
-
-__all__ = ["main"]
-
 
 def main() -> None:
     """The console script `canary`."""
+    from canary.cli.main import invoke
+
     sys.exit(invoke(sys.argv[1:]))
