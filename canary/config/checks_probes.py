@@ -37,6 +37,7 @@ def check_probes(
         _headers(draft, path, probe)
         _connection(draft, path, probe)
         _lanes(draft, path, probe, partitions=partitions)
+        _check_rate(draft, canary, path, probe)
     _cost(draft, canary, probes)
 
 
@@ -106,6 +107,14 @@ def _lanes(draft: Draft, path: Path, probe: ProbeConfig, *, partitions: int | No
     if isinstance(probe.lanes, int) and partitions is not None and probe.lanes > partitions:
         what = f"is more than the first topic's {partitions} partitions: some lanes share one"
         draft.warn((*path, "lanes"), what, got=f"got {probe.lanes}", also=on)
+
+
+def _check_rate(draft: Draft, canary: CanaryConfig, path: Path, probe: ProbeConfig) -> None:
+    if not isinstance(probe.lanes, int) or canary.check_rate <= probe.fastest(probe.lanes):
+        return
+    needed = ceil(canary.check_rate / probe.lanes / HOTTEST)
+    what = f"makes hot keys in a long check at {canary.check_rate:g}/s; {needed} would not"
+    draft.warn((*path, "pool"), what, got=f"got {probe.pool}", also=("rate", "lanes"))
 
 
 def _cost(draft: Draft, canary: CanaryConfig, probes: Mapping[Path, ProbeConfig]) -> None:

@@ -21,7 +21,7 @@ from canary.config.fields import (
 )
 from canary.config.ledger import LedgerConfig
 from canary.config.probes import ProbeConfig
-from canary.config.secret import Secret
+from canary.config.secret import Secret, make_secret_file
 from canary.config.stages import StageConfig
 
 
@@ -47,6 +47,12 @@ class CanaryConfig(Table):
     def key(self) -> Secret:
         """What proves our canaries: given directly, else the file."""
         return self.secret or self.secret_file
+
+    def made_key(self) -> str:
+        """The key; the first start makes its file."""
+        if self.secret is None and self.secret_file.path is not None:
+            make_secret_file(self.secret_file.path)
+        return self.key()
 
 
 class WebConfig(Table):

@@ -109,6 +109,13 @@ def make_secret_file(path: Path) -> bool:
     if path.exists():
         return False
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        return _made(path, draft)
+    except OSError as error:
+        raise SecretError(f"{path}: cannot be made ({error.strerror})") from None
+
+
+def _made(path: Path, draft: Path) -> bool:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
