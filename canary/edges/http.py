@@ -81,12 +81,36 @@ class HttpIngress:
         self._query = "?" + quote(url.query, safe="/%:@!$&'()*+,;=~?") if url.query else ""
         _check_headers(settings.headers)
         self._wires: dict[int, Wire] = {}
+        self._busy: set[int] = set()
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
 
     def post(self, events: Sequence[Event], lane: int = 0, *, deadline: timedelta | None = None) -> Answer:
         """Post one event, or several as a batch; `deadline` is for each try. Never raises for the network."""
         if not events:
             raise ValueError("http.post: no events. This is a bug.")
+        with self._lock:
+            if lane in self._busy:
+                raise ValueError(f"http.post: lane {lane} has a post in flight. This is a bug.")
+            self._busy.add(lane)
+        try:
+            return self._answered(events, lane, deadline)
+        finally:
+            with self._lock:
+                self._busy.discard(lane)
+                if self._stopping.is_set():
+                    self._drop(lane)
+
+    def close(self) -> None:
+        """End what is in flight and refuse what comes after."""
+        with self._lock:
+            self._stopping.set()
+            for lane, wire in list(self._wires.items()):
+                wire.abort()
+                if lane not in self._busy:
+                    self._drop(lane)
+
+    def _answered(self, events: Sequence[Event], lane: int, deadline: timedelta | None) -> Answer:
         limit = (deadline or self._settings.timeout).total_seconds()
         end = time.monotonic() + self._settings.patience.total_seconds()
         tries: list[_Try] = []
@@ -107,14 +131,7 @@ class HttpIngress:
             detail=(f"{before}then {one.detail}" if before else one.detail)[:MAX_DETAIL],
         )
 
-    def close(self) -> None:
-        """End what is in flight and refuse what comes after."""
-        self._stopping.set()
-        for wire in list(self._wires.values()):
-            wire.abort()
-
     def _try(self, events: Sequence[Event], lane: int, limit: float, earlier: int) -> _Try:
-        deadline = time.monotonic() + limit
         started_at = self._now()
         try:
             token = self._settings.token().strip()
@@ -123,8 +140,9 @@ class HttpIngress:
                 Receipt.REFUSED, started_at, _line(f"not sent: the token cannot be read: {fault}", ())
             )
         secrets = (token, *(value for value in self._settings.headers.values() if len(value) >= MIN_SECRET))
+        target, headers, body = self._request(events, token)
+        deadline = time.monotonic() + limit  # a large batch takes us a while to write
         try:
-            target, headers, body = self._request(events, token)
             wire = self._wire(lane, deadline)
             started_at = self._now()
             heard = wire.exchange(
