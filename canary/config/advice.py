@@ -98,8 +98,8 @@ def _of_topic(stage: KafkaStageConfig) -> str:
 
 def _of_table(stage: ClickHouseStageConfig) -> str:
     return (
-        f"table {stage.database}.{stage.table}: at most {stage.max_queries_per_second:g} a second of queries with "
-        f"{_many(stage.chunk, 'id')}, {_many(stage.max_threads, 'thread')}, "
+        f"table {stage.database}.{stage.table}: at most {stage.max_queries_per_second:g} a second of "
+        f"queries with {_many(stage.chunk, 'id')}, {_many(stage.max_threads, 'thread')}, "
         f"{from_duration(stage.max_execution_time)} and {stage.max_bytes_to_read:,} bytes each; "
         f"a last look every {from_duration(stage.last_look_every)}, "
         f"{from_duration(stage.last_look_time)} and {stage.last_look_bytes:,} bytes each"
