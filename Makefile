@@ -1,0 +1,47 @@
+# Everything runs in .venv, which each target makes by itself where it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test check format lint types contracts bench soak clean
+
+demo: $(READY)
+	@$(BIN)/canary demo
+
+test: $(READY)
+	$(PYTEST)
+
+check: $(READY) lint types contracts test
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+soak: $(READY)
+	$(BIN)/python -m bench.soak
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--constraint constraints.txt setuptools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary --no-build-isolation \
+		--constraint constraints.txt --editable '.[sandbox,dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
