@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
 from canary.ledger.errors import LedgerUnusable
@@ -13,6 +14,9 @@ from canary.ledger.lock import hold_advisory
 
 BUSY = 2.0
 """Seconds for which SQLite waits for a stranger who writes into the file."""
+
+SLOW = 10_000
+"""Milliseconds after which a server gives up a statement."""
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864")
 
@@ -23,7 +27,7 @@ def read_only_file(path: Path) -> Engine:
     """Cannot change the file, whatever is asked of it."""
     name = f"file:{quote(str(path.absolute()))}"
     url = URL.create("sqlite", database=name, query={"mode": "ro", "uri": "true"})
-    engine = create_engine(url, poolclass=NullPool, connect_args=_sqlite_arguments())
+    engine = create_engine(url, poolclass=NullPool, connect_args=_sqlite_arguments(), hide_parameters=True)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -33,7 +37,12 @@ def engine_of(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return _server(url)
     engine = create_engine(
-        url, pool_size=4, max_overflow=4, pool_timeout=BUSY, connect_args=_sqlite_arguments()
+        url,
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=BUSY,
+        connect_args=_sqlite_arguments(),
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -42,9 +51,13 @@ def engine_of(url: URL) -> Engine:
 
 def _server(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_size=4, max_overflow=4, pool_timeout=BUSY, pool_pre_ping=True)
+        engine = create_engine(
+            url, pool_size=4, max_overflow=4, pool_timeout=BUSY, pool_pre_ping=True, hide_parameters=True
+        )
     except ModuleNotFoundError as error:
         raise LedgerUnusable(f"needs a driver that is not installed ({error.name})") from error
+    event.listen(engine, "connect", _prepare_server)
+    return engine
 
 
 def writer_of(engine: Engine) -> Connection:
@@ -66,6 +79,13 @@ def _sqlite_arguments() -> dict[str, object]:
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _prepare_server(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET statement_timeout = {SLOW}")
+    cursor.close()
+    connection.commit()
 
 
 def _begin(connection: Connection) -> None:

@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 from canary.ledger import read
 from canary.values import Coverage
 
+MAX_WINDOWS = 1000
+
 Partition = tuple[str, int]
 
 
@@ -26,6 +28,12 @@ class Memory:
         self.windows: set[tuple[datetime, str]] = set()
         self._coverage: dict[str, dict[Partition, Coverage]] = {}
         self._positions: dict[str, dict[Partition, Read]] = {}
+
+    def opened(self, windows: set[tuple[datetime, str]]) -> None:
+        """These windows are in the tables; the oldest need not be known for ever."""
+        if len(self.windows) > MAX_WINDOWS:
+            self.windows.clear()
+        self.windows |= windows
 
     def forget(self) -> None:
         """Nothing is known any more: the tables may say otherwise."""

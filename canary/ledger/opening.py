@@ -36,22 +36,28 @@ def to_write(url: str) -> Opened:
     if path is not None and not path.parent.is_dir():
         raise LedgerUnusable(f"{path}: its folder does not exist")
     lock = FileLock(path.with_name(path.name + ".lock")) if path else None
-    engine = None
     try:
         with _explained(path):
             if path is not None:
                 _look_at(path)
             engine = engine_of(where)
-            writer = writer_of(engine)
-            with writer.begin():
-                schema.bring_up(writer, schema.revision(writer))
+            return Opened(engine, _brought_up(engine), lock)
     except BaseException:
-        if engine is not None:
-            engine.dispose()
         if lock is not None:
             lock.release()
         raise
-    return Opened(engine, writer, lock)
+
+
+def _brought_up(engine: Engine) -> Connection:
+    writer = writer_of(engine)
+    try:
+        with writer.begin():
+            schema.bring_up(writer, schema.revision(writer))
+    except BaseException:
+        writer.close()
+        engine.dispose()
+        raise
+    return writer
 
 
 def to_read(url: str) -> Opened:

@@ -135,7 +135,7 @@ class Step:
         windows = {(one.window, one.probe) for one in owed} - self._memory.windows
         if windows:
             self._statements.open_window.run(self.connection, [rows.owing_row(*window) for window in windows])
-            self._memory.windows |= windows
+            self._memory.opened(windows)
         try:
             self._statements.owe.run(self.connection, [rows.owed_row(one) for one in owed])
         except IntegrityError as error:
