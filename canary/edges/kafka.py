@@ -45,7 +45,7 @@ class Settings:
     client_id: str = "ingestion-canary"
     timeout: timedelta = timedelta(seconds=2)
     wait: timedelta = timedelta(milliseconds=250)
-    answer_bytes: int = 4 * 1024 * 1024
+    answer_bytes: int = 2 * 1024 * 1024
     partition_bytes: int = 1024 * 1024
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import kafka.errors as kafka_errors
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
@@ -107,6 +108,26 @@ def said(error: BaseException) -> str:
     return f"{name}: {detail}" if detail and detail != name else name
 
 
+class _Direct(KafkaNetSocket):  # type: ignore[misc]
+    """Connects as the library does, but closes the socket when that fails: it would leak one a try."""
+
+    SCHEMES = ("direct",)
+
+    async def connect(
+        self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: float | None = None
+    ) -> Any:
+        family, kind, protocol, _, address = addrinfo
+        made = self.socket(family, kind, protocol)
+        try:
+            made.setblocking(False)
+            for option in socket_options:
+                made.setsockopt(*option)
+            return await self.sock_connect(net, made, address, timeout_at=timeout_at)
+        except BaseException:
+            made.close()
+            raise
+
+
 class Client:
     """A session with one cluster. Not shared between threads; `close` may be called from any."""
 
@@ -126,6 +147,7 @@ class Client:
             reconnect_backoff_max_ms=1000,
             receive_message_max_bytes=MAX_MESSAGE,
             metadata_max_age_ms=3_600_000,
+            proxy_url="direct://",
             **library_settings(access.tls, access.sasl),
         )
         self._manager.cluster.config["allow_auto_create_topics"] = False

@@ -36,8 +36,7 @@ class Cluster:
         if self._client is None:
             if time.monotonic() < self._not_before:
                 raise TroubleError(self._reason)
-            client = self._open()
-            self._client = client
+            client = self._client = self._open()
             client.ask(client.connect, until=until)
             self.refresh(until)
         elif self._pending is None and time.monotonic() - self._asked_at >= METADATA_EVERY:
@@ -80,6 +79,8 @@ class Cluster:
 
     def drop(self, reason: str) -> None:
         """Give the session up; a new one is tried after a pause that grows with each failure."""
+        if self._client is None:
+            return  # the pause is running
         self._reason = reason
         self._not_before = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -43,14 +43,14 @@ class Reading:
     def read(self, next_offset: int, *, end: int, sent_at: datetime, complete: bool) -> None:
         """Take in the answer to one fetch: it was sent at `sent_at` and read up to `next_offset`.
 
-        `complete` says that the answer was free to carry records and carried none.
+        `complete` says that the answer was free to carry records up to `end`, and carried none.
         """
         self.trouble, self.trouble_since, self.lasting = "", None, False
         self._empty = self._empty + 1 if complete and next_offset == self.next_offset else 0
         self.next_offset = max(next_offset, self.next_offset)
         self.end = end
         mark = self._mark
-        if self.next_offset >= end or (self._empty >= EMPTY_AFTER and self.log_start is not None):
+        if self.next_offset >= end or self._empty >= EMPTY_AFTER:
             self._cover(sent_at)
             self._mark = None
         elif mark is None:

@@ -32,6 +32,8 @@ REASONS = (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _UUID_CHECKED = 64
+_ID_SIZES = (16, 36)
+_SEVEN = ord("7")
 _MILLISECONDS_FROM = 1e11
 
 
@@ -57,34 +59,41 @@ class Recogniser:
 
     def sighting(self, record: Record, spot: Spot) -> Sighting | None:
         """The canary in this record, or what claims to be one; None for every other event."""
-        key, value = record.key, record.value
+        key, value, headers = record.key, record.value, record.headers
         if value is None:
             self.counts["null_value"] += 1
-        packed = False
-        named = _key_id(key)
-        for header in record.headers:
-            if header[0] == "uuid":
-                named = _header_id(header) or named
-            elif header[0] == "content-encoding" and header[1]:
-                packed = True
-        proven = named if named is not None and self._marks.recognise(named) else None
-        if packed and value is not None:
-            value = self._unpacked(value, record.headers)
-        marked = self._marked(key) or self._marked(value)
-        if proven is None and not marked:
+        proven = self._proven(key) if key is not None and len(key) in _ID_SIZES else None
+        if headers:
+            for name, text in headers:
+                if name == "uuid" and text is not None:
+                    proven = proven or self._proven(text)
+                elif name == "content-encoding" and text and value is not None:
+                    value = self._unpacked(value, text)
+        if proven is None and not self._marked(value) and not self._marked(key):
             return None
-        return self._read(record, value, spot, named=named, proven=proven)
+        return self._read(record, value, spot, proven=proven)
 
     def _marked(self, text: bytes | None) -> bool:
-        return text is not None and any(needle in text for needle in self._needles)
+        if text is not None:
+            for needle in self._needles:  # a plain loop: this runs for every record
+                if needle in text:
+                    return True
+        return False
+
+    def _proven(self, text: bytes) -> UUID | None:
+        """The id, if it is ours. Only version 7 is worth the proof."""
+        if len(text) == 36 and text[14] != _SEVEN:
+            return None
+        one = _id(text)
+        return one if one is not None and self._marks.recognise(one) else None
 
     def _read(
-        self, record: Record, value: bytes | None, spot: Spot, *, named: UUID | None, proven: UUID | None
+        self, record: Record, value: bytes | None, spot: Spot, *, proven: UUID | None
     ) -> Sighting | None:
         parsed = None if value is None else self._parsed(value)
         content = None if parsed is None else self._content(parsed)
         claims = proven is not None or self._claims(record.key, content)
-        candidates = [named, *_ids(parsed, content)]
+        candidates = [_named(record), *_ids(parsed, content)]
         one = proven or self._best(candidates)
         if one is None and value is not None and (parsed is None or spot.side == "dead_letter"):
             one = self._quoted(value)
@@ -129,8 +138,7 @@ class Recogniser:
                 return one
         return None
 
-    def _unpacked(self, value: bytes, headers: Sequence[Header]) -> bytes | None:
-        encoding = next((text for name, text in headers if name == "content-encoding" and text), b"")
+    def _unpacked(self, value: bytes, encoding: bytes) -> bytes | None:
         bits = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}.get(encoding.strip().lower())
         if bits is None:
             self.counts["content_encoding"] += encoding not in (b"identity", b"")
@@ -206,16 +214,16 @@ def _uuid(value: object) -> UUID | None:
         return None
 
 
-def _key_id(key: bytes | None) -> UUID | None:
-    if key is None or len(key) not in (16, 36):
-        return None
-    if len(key) == 16:
-        return UUID(bytes=key)
-    return _uuid(key.decode("latin-1"))
+def _id(text: bytes) -> UUID | None:
+    """An id as 16 bytes or as text."""
+    return UUID(bytes=text) if len(text) == 16 else _uuid(text.decode("latin-1"))
 
 
-def _header_id(header: Header) -> UUID | None:
-    return _uuid(header[1].decode("latin-1")) if header[1] else None
+def _named(record: Record) -> UUID | None:
+    """The id that key or header give the record, ours or not."""
+    texts = [text for name, text in record.headers if name == "uuid"]
+    ids = (_id(text) for text in (*texts, record.key) if text is not None and len(text) in _ID_SIZES)
+    return next((one for one in ids if one is not None), None)
 
 
 def _ids(outer: Mapping[str, Any] | None, content: Content | None) -> list[UUID | None]:

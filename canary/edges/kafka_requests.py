@@ -48,7 +48,7 @@ class Fetched:
     aborted: Sequence[tuple[int, int]]
     data: bytes
     complete: bool
-    """The whole answer was free to carry records and carried none: there are none to read."""
+    """The answer was free to carry records up to `end` (no quota, no open transaction) and carried none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _fetched(place: Place, part: Any, complete: bool) -> Fetched:
         log_start=start if start is not None and start >= 0 else None,
         aborted=[(item.producer_id, item.first_offset) for item in part.aborted_transactions or ()],
         data=bytes(part.records or b""),
-        complete=complete,
+        complete=complete and part.last_stable_offset == part.high_watermark,
     )
 
 

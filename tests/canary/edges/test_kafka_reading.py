@@ -1,0 +1,113 @@
+"""Coverage of one partition: never more than what was read, and no less than what can be known."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.edges.kafka_reading import EMPTY_AFTER, Reading
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+STEP = st.tuples(
+    st.integers(0, 3),  # records appended before the fetch is sent
+    st.integers(0, 3),  # records appended while it is on its way
+    st.integers(0, 4),  # records that fit into the answer
+    st.sampled_from(["", "lost", "expired"]),
+)
+
+
+@given(st.lists(STEP, max_size=40))
+def test_everything_that_arrived_in_a_covered_interval_was_read(
+    steps: list[tuple[int, int, int, str]],
+) -> None:
+    """Whatever arrives while, however little an answer carries, coverage holds only what was read."""
+    reading = Reading("t", 0, "", 0, since=T0)
+    arrived: list[float] = []  # by offset: when
+    read: set[int] = set()
+    covered: list[tuple[datetime, datetime]] = []
+    clock = 0.0
+    for before, meanwhile, room, fault in steps:
+        for _ in range(before):
+            clock += 1
+            arrived.append(clock)
+        clock += 1
+        sent = clock
+        for _ in range(meanwhile):
+            clock += 1
+            arrived.append(clock)
+        if fault == "lost":
+            reading.failed("gone", now=at(clock))
+            continue
+        if fault == "expired" and reading.next_offset < len(arrived):
+            clock += 1
+            reading.jump(len(arrived), now=at(clock), expired=len(arrived) - reading.next_offset)
+            continue
+        following = min(reading.next_offset + room, len(arrived))
+        read.update(range(reading.next_offset, following))
+        reading.read(following, end=len(arrived), sent_at=at(sent), complete=False)
+        coverage = reading.coverage()
+        if coverage is not None:
+            covered.append((coverage.since, coverage.until))
+            assert coverage.until <= at(sent)
+            assert coverage.next_offset == following
+    for offset, moment in enumerate(arrived):
+        if any(since <= at(moment) <= until for since, until in covered):
+            assert offset in read
+
+
+def test_a_reader_far_behind_covers_up_to_the_marks_it_passes() -> None:
+    """Coverage moves on with each watermark that is passed, though the end is never reached."""
+    reading = Reading("t", 0, "", 0, since=T0)
+
+    reading.read(5, end=10, sent_at=at(1), complete=False)
+    assert reading.coverage() is None
+    reading.read(10, end=20, sent_at=at(2), complete=False)
+    first = reading.coverage()
+    reading.read(21, end=30, sent_at=at(3), complete=False)
+    second = reading.coverage()
+
+    assert first is not None
+    assert first.until == at(1)
+    assert second is not None
+    assert second.until == at(2)
+
+
+def test_what_was_covered_before_a_restart_is_joined() -> None:
+    """A resumed partition is covered from where it stopped, as soon as it was read again."""
+    reading = Reading("t", 0, "", 7, since=T0)
+
+    assert reading.coverage() is None
+    reading.read(9, end=9, sent_at=at(60), complete=False)
+    coverage = reading.coverage()
+
+    assert coverage is not None
+    assert (coverage.since, coverage.until, coverage.next_offset) == (T0, at(60), 9)
+
+
+def test_an_open_transaction_holds_coverage_back() -> None:
+    """Reading that stops below the watermark covers nothing new."""
+    reading = Reading("t", 0, "", 0, since=T0)
+    reading.read(0, end=0, sent_at=at(1), complete=True)
+
+    reading.read(0, end=4, sent_at=at(2), complete=False)
+    coverage = reading.coverage()
+
+    assert coverage is not None
+    assert coverage.until == at(1)
+
+
+def test_a_cleaned_end_of_the_log_is_covered_after_some_empty_answers() -> None:
+    """Where a log cleaner removed the newest records, only repeated empty answers can tell."""
+    reading = Reading("t", 0, "", 3, since=T0)
+
+    for number in range(EMPTY_AFTER):
+        assert reading.coverage() is None
+        reading.read(3, end=5, sent_at=at(number), complete=True)
+
+    assert reading.coverage() is not None
