@@ -20,6 +20,7 @@ class Teller:
         self._watch = watch
         self._open: Mapping[str, Condition] = {}
         self._notes: dict[str, str] = {}
+        self._first_told = False
 
     def started(self, config: Config) -> None:
         """Who we are, what we cost, and what was taken up from before."""
@@ -36,6 +37,8 @@ class Teller:
 
     def settled(self, settled: Settled) -> None:
         """What this settling changed."""
+        if not self._first_told:
+            self._tell_first()
         for report in settled.windows:
             _log.info("%s", window_line(report))
         for judged in settled.judged:
@@ -51,6 +54,19 @@ class Teller:
             if self._notes.get(name) != note:
                 _log.info("%s: %s", name, note)
         self._notes = dict(self._watch.notes)
+
+    def _tell_first(self) -> None:
+        """The first canary all the way through: the sign that somebody at a terminal waits for."""
+        desk = self._watch.desk
+        with desk.lock:
+            entry = next((e for e in desk.book.entries.values() if desk.book.last in e.seen), None)
+            if entry is None:
+                return
+            sent = entry.owed.sent_at
+            ways = [(name, s.seen_at - sent) for name, s in entry.seen.items() if name in desk.book.readings]
+        told = ", ".join(f"{name} +{after.total_seconds():.2f} s" for name, after in ways)
+        _log.info("first canary arrived: %s (%s)", entry.owed.id, told)
+        self._first_told = True
 
     def sent(self, notice: Notice) -> None:
         """A message went out."""
