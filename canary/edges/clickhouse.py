@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -36,7 +37,6 @@ class _Plan:
 
     prune: sql.Prune
     rows_per_id: int
-    chunk: int
     last: bool = False
     side: str = ""
 
@@ -61,20 +61,13 @@ class ClickHouseStage:
         self._main = Session(settings, settings.url, now=now)
         self._replicas = [Session(settings, url, now=now) for url in settings.replicas]
         self._catalog = Catalog(settings, now)
-        self._memory = Memory()
+        self._memory = Memory(frozenset(settings.tenants))
         self._told: tuple[str, ...] = ()
-        margin = settings.day_margin
-        self._looking = _Plan(
-            sql.Prune(day=True, rest=True, day_margin=margin), ROWS_AT_FIRST, settings.chunk
-        )
-        self._copying = _Plan(sql.Prune(day=False, rest=True), settings.max_rows_per_id, settings.chunk)
-        self._last = _Plan(
-            sql.Prune(day=False, rest=False),
-            settings.max_rows_per_id,
-            LAST_CHUNK,
-            last=True,
-            side="last_look",
-        )
+        day = sql.Prune(day=True, rest=True, day_margin=settings.day_margin)
+        any_day, by_id = sql.Prune(day=False, rest=True), sql.Prune(day=False, rest=False)
+        self._looking = _Plan(day, ROWS_AT_FIRST)
+        self._copying = _Plan(any_day, settings.max_rows_per_id)
+        self._last = _Plan(by_id, settings.max_rows_per_id, last=True, side="last_look")
 
     def next_allowed_in(self) -> timedelta:
         """How long until a look would ask."""
@@ -90,7 +83,7 @@ class ClickHouseStage:
         """Ask for found canaries once more, on any day, so that second rows show."""
         if not wanted or not self._wait():
             return self._unasked()
-        return self._guarded(lambda: self._ask(self._main, wanted, self._copying)[0])
+        return self._guarded(lambda: self._copies(wanted))
 
     def last_look(self, wanted: Sequence[Wanted]) -> Look:
         """Ask by id alone, on another replica where there is one, and in the dead letters."""
@@ -142,11 +135,22 @@ class ClickHouseStage:
         return total
 
     def _look(self, wanted: Sequence[Wanted]) -> Look:
-        look, rows = self._ask(self._main, wanted, self._looking)
-        asked = set(look.asked)
-        seen = {one.id for one in rows.sightings}
-        self._memory.answered([one for one in wanted if one.id in asked], seen, look.started_at)
+        wanted = self._memory.first(wanted, self._settings.chunk)
+        tenants = self._memory.tenants(wanted, self._now())
+        try:
+            look = self._ask(self._main, wanted, self._looking, tenants)
+        except Blind as blind:
+            if blind.over_budget and not tenants and not self._memory.knows_nothing:
+                return replace(self._unasked(), counts={"wide_look_over_budget": 1})
+            raise
+        seen = {one.id for one in look.sightings}
+        self._memory.answered(wanted, seen, started_at=look.started_at, narrow=bool(tenants))
         return look
+
+    def _copies(self, wanted: Sequence[Wanted]) -> Look:
+        wanted = wanted[: self._settings.chunk]
+        tenants = self._memory.tenants(wanted)
+        return self._ask(self._main, wanted, self._copying, tenants)
 
     def _last_look(self, wanted: Sequence[Wanted]) -> Look:
         wanted = wanted[:LAST_CHUNK]
@@ -168,30 +172,31 @@ class ClickHouseStage:
         notes: list[str] = []
         for number, session in enumerate(self._replicas, start=1):
             try:
-                return self._ask(session, wanted, self._last)[0], tuple(notes)
+                return self._ask(session, wanted, self._last), tuple(notes)
             except Blind as blind:
                 notes.append(f"last look: replica {number} could not be asked: {blind.reason}")
-        return self._ask(self._main, wanted, self._last)[0], tuple(notes)
+        return self._ask(self._main, wanted, self._last), tuple(notes)
 
-    def _ask(self, session: Session, wanted: Sequence[Wanted], plan: _Plan) -> tuple[Look, Found]:
+    def _ask(
+        self, session: Session, wanted: Sequence[Wanted], plan: _Plan, tenants: AbstractSet[str] = frozenset()
+    ) -> Look:
         """One question to the table. Its answer holds from just before the question was sent."""
-        wanted = self._memory.first(wanted, plan.chunk)
         skew = session.skew()
         shape = self._catalog.shape(self._settings.table, session.catalog)
         if shape is None:
             raise Blind(f"no id can be found in {self._settings.table}")
-        tenants = self._memory.tenants(wanted, self._now()) if plan.prune.rest else frozenset[str]()
         limit = plan.rows_per_id + 1
         statement = sql.lookup(shape, wanted, prune=plan.prune, tenants=tenants, rows_per_id=limit)
         session.ready(last=plan.last, rows=limit * len(wanted))
         started_at = self._now()
+        self._pace.used(started_at)
         rows = session.rows(statement, last=plan.last, rows=limit * len(wanted))
         seen_at = self._now()
         seeing = Seeing(self.name, shape, seen_at=seen_at, side=plan.side, missed=self._memory.missed)
         ids = {one.id for one in wanted}
         result = found(rows, ids, seeing=seeing, rows_per_id=plan.rows_per_id)
         self._memory.learn(result.tenants)
-        return self._told_look(shape, session, result, _Asked(started_at, seen_at, wanted, skew)), result
+        return self._told_look(shape, session, result, _Asked(started_at, seen_at, wanted, skew))
 
     def _told_look(self, shape: Shape, session: Session, result: Found, asked: "_Asked") -> Look:
         return Look(

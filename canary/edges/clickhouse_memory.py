@@ -12,47 +12,77 @@ MAX_IDS = 200_000
 MAX_TENANTS = 10_000
 WIDE_AFTER = timedelta(seconds=10)
 WIDE_EVERY = timedelta(seconds=60)
+WIDE_AT_MOST = timedelta(hours=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Memory:
-    """Which looks missed an id, and under which tenant each distinct_id's rows are stored."""
+    """Which looks missed an id, and under which tenant each distinct_id's rows are stored.
 
-    def __init__(self) -> None:
+    `fixed` tenants are the configuration's word: nothing is learned then, and no look does without them.
+    """
+
+    def __init__(self, fixed: AbstractSet[str] = frozenset()) -> None:
         self.missed: OrderedDict[UUID, datetime] = OrderedDict()
+        self._asked: OrderedDict[UUID, datetime] = OrderedDict()
+        self._fixed = fixed
         self._tenants: OrderedDict[str, str] = OrderedDict()
-        self._wide_at: datetime | None = None
+        self._wide_at = _NEVER
+        self._wide_every = WIDE_EVERY
+
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether every look has to do without tenants."""
+        return not self._fixed and not self._tenants
 
     def first(self, wanted: Sequence[Wanted], count: int) -> Sequence[Wanted]:
         """Those to ask now: all if they fit, else those not asked for the longest, new ones before all."""
         if len(wanted) <= count:
             return wanted
-        return sorted(wanted, key=lambda one: self.missed.get(one.id, _NEVER))[:count]
+        return sorted(wanted, key=lambda one: self._asked.get(one.id, _NEVER))[:count]
 
-    def tenants(self, wanted: Sequence[Wanted], now: datetime) -> AbstractSet[str]:
-        """Tenants that all of these are stored under; empty where that is not known of each.
+    def tenants(self, wanted: Sequence[Wanted], now: datetime | None = None) -> AbstractSet[str]:
+        """Tenants that these are stored under; empty for a look that does without.
 
-        When ids stay away, one look a minute asks without: their rows may have moved to another tenant.
+        A distinct_id not seen yet is looked for under all tenants known. When ids stay away for
+        long before `now`, a look now and then does without: their rows may be another tenant's.
         """
-        overdue = any(now - one.sent_at > WIDE_AFTER and one.id in self.missed for one in wanted)
-        if overdue and (self._wide_at is None or now >= self._wide_at):
-            self._wide_at = now + WIDE_EVERY
+        if self._fixed:
+            return self._fixed
+        everywhere = frozenset(self._tenants.values())
+        if now is not None and everywhere and self._wide_is_due(wanted, now):
+            self._wide_at = now + self._wide_every
+            self._wide_every = min(2 * self._wide_every, WIDE_AT_MOST)
             return frozenset()
         known = {self._tenants.get(one.distinct_id) for one in wanted}
-        return frozenset() if None in known else frozenset(one for one in known if one is not None)
+        return everywhere if None in known else frozenset(one for one in known if one is not None)
+
+    def _wide_is_due(self, wanted: Sequence[Wanted], now: datetime) -> bool:
+        return now >= self._wide_at and any(now - one.sent_at > WIDE_AFTER for one in wanted)
 
     def learn(self, tenants: Mapping[str, str]) -> None:
+        """From rows that were found; news make looks without tenants frequent again."""
+        if any(self._tenants.get(who) != tenant for who, tenant in tenants.items()):
+            self._wide_every = WIDE_EVERY
         self._tenants.update(tenants)
         while len(self._tenants) > MAX_TENANTS:
             self._tenants.popitem(last=False)
 
-    def answered(self, asked: Sequence[Wanted], found: AbstractSet[UUID], started_at: datetime) -> None:
-        """After a successful look: found ids are done with, the others were not there at `started_at`."""
+    def answered(
+        self, asked: Sequence[Wanted], found: AbstractSet[UUID], *, started_at: datetime, narrow: bool
+    ) -> None:
+        """After a successful look: found ids are done with, the others were not there at `started_at`.
+
+        A narrow look for a distinct_id whose tenant was only guessed claims nothing of the kind.
+        """
         for one in asked:
             self.missed.pop(one.id, None)
-            if one.id not in found:
+            self._asked.pop(one.id, None)
+            if one.id in found:
+                continue
+            self._asked[one.id] = started_at
+            if not narrow or self._fixed or one.distinct_id in self._tenants:
                 self.missed[one.id] = started_at
-        while len(self.missed) > MAX_IDS:
-            self.missed.popitem(last=False)
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
+        for kept in (self.missed, self._asked):
+            while len(kept) > MAX_IDS:
+                kept.popitem(last=False)

@@ -1,7 +1,7 @@
 """The guest's limit: how often one table may be asked."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from canary.values import Now
 
@@ -27,6 +27,11 @@ class Pace:
                 return False
             self._next = now + self._every
             return True
+
+    def used(self, at: datetime) -> None:
+        """The slot was used only now, after connecting: the next one keeps its distance from here."""
+        with self._lock:
+            self._next = max(self._next, at + self._every)
 
     def reserve(self, *, at_most: timedelta) -> timedelta | None:
         """Book the next free slot and say how long to wait for it; None when that would be too long."""

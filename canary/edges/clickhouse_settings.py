@@ -41,6 +41,7 @@ class Settings:
     match: the column (or expression) that holds the canary's id.
     columns: logical name (`LOGICAL`) -> column or expression; "" where the table has none. "kafka_time"
         names the column with the record's time, for what prunes by arrival.
+    tenants: values of the tenant column that canaries are stored under; learned from rows where empty.
     siblings: other tables fed from the same topic: asked in a last look, as a hint only.
     dead_letters: tables that hold what could not be stored, with the reason.
     replicas: base URLs that a last look prefers to `url`.
@@ -58,6 +59,7 @@ class Settings:
     password: Secret | None = None
     match: str = "uuid"
     columns: Mapping[str, str] = field(default_factory=dict)
+    tenants: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     dead_letters: tuple[str, ...] = ()
     replicas: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ def lookup(
         conditions += _rest_conditions(shape, wanted, tenants, parameters)
     if prune.day and shape.in_any_key("timestamp") and _is_time(shape.columns["timestamp"]):
         conditions += _day_conditions(shape.columns["timestamp"], wanted, prune.day_margin, parameters)
-        if shape.arrival_in_key:
+        if shape.arrival_in_key or (not tenants and shape.in_sorting_key("tenant")):
             conditions += _arrival_condition(shape, wanted, parameters)
     else:
         conditions += _arrival_condition(shape, wanted, parameters)

@@ -82,6 +82,11 @@ def test_a_look_uses_every_part_of_posthogs_key() -> None:
     assert "_timestamp) >=" not in asked.sql
 
 
+def test_without_a_tenant_a_look_goes_by_arrival_too() -> None:
+    """Where the key's first column is open, the index on arrival saves what it can."""
+    assert "COALESCE(inserted_at, _timestamp) >=" in _lookup(_shape(), LOOK).sql
+
+
 def test_days_reach_from_the_day_before_to_the_day_after() -> None:
     """Whole days, half-open, whatever the time of day."""
     asked = _lookup(_shape(), LOOK)

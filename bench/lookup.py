@@ -1,0 +1,106 @@
+"""Rows that one lookup of 60 canaries reads in a PostHog-shaped table of 20 million rows."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from canary.clock import Line, SystemClock
+from canary.edges.clickhouse import ClickHouseStage, Settings
+from canary.sandbox.clickhouse import ClickHouseFront
+from canary.sandbox.gate import Gate
+from canary.sandbox.tables import fill_events
+from canary.values import Look, Marks, Wanted
+
+EVENT = "ingestion_canary"
+PASSWORD = "bench"
+ASKED = 60
+DAY = datetime.combine(datetime.now(UTC).date() - timedelta(days=2), time.min, UTC)
+OUTSTANDING = """
+    SELECT toString(uuid) AS id, distinct_id, toUnixTimestamp(timestamp) AS at FROM posthog.events
+    WHERE event = 'ingestion_canary' AND timestamp >= toDateTime64('{day:%Y-%m-%d} 12:00:00', 6, 'UTC')
+    ORDER BY timestamp LIMIT {asked}"""
+
+
+def main() -> None:
+    """Print what looks, copies and last looks cost, first with one canary a second, then with ten."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    rows: int = parser.parse_args().rows
+    with _front() as front:
+        fill_events(front, rows, 0, DAY.date())
+        there = 0
+        for canaries, aim in ((86_400, 1), (864_000, 5)):
+            fill_events(front, 0, canaries - there, DAY.date())
+            there = canaries
+            _report(front, canaries, aim)
+
+
+@contextmanager
+def _front() -> Iterator[ClickHouseFront]:
+    with tempfile.TemporaryDirectory() as folder:
+        front = ClickHouseFront(gate=Gate(), user="canary", password=PASSWORD, path=Path(folder))
+        front.start()
+        try:
+            yield front
+        finally:
+            front.stop()
+
+
+def _report(front: ClickHouseFront, canaries: int, aim: int) -> None:
+    total = int(front.query("SELECT count() AS n FROM posthog.events")[0]["n"])
+    wanted = [
+        Wanted(UUID(row["id"]), datetime.fromtimestamp(int(row["at"]), UTC), EVENT, row["distinct_id"])
+        for row in front.query(OUTSTANDING.format(day=DAY, asked=ASKED))
+    ]
+    stage = ClickHouseStage(
+        Settings(
+            name="events",
+            url=front.url,
+            user="canary",
+            password=lambda: PASSWORD,
+            database="posthog",
+            table="events",
+            max_queries_per_second=1000,
+            last_look_every=timedelta(0),
+            timeout=timedelta(seconds=20),
+        ),
+        marks=Marks(lambda _id: True, EVENT, "canary-"),
+        now=Line(SystemClock()).now,
+    )
+    _say(f"{total:,} rows, {canaries:,} canaries that day, {len(wanted)} asked for (aim: under {aim} %)")
+    stage.look([])
+    _line("first look, tenant not known", stage.look(wanted), total)
+    _wait(stage)
+    _line("look", stage.look(wanted), total)
+    _line("copies", stage.copies(wanted), total)
+    _line("last look", stage.last_look(wanted), total)
+    stage.close()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _wait(stage: ClickHouseStage) -> None:
+    while stage.next_allowed_in() > timedelta(0):
+        pass
+
+
+def _line(name: str, look: Look, total: int) -> None:
+    if look.blind:
+        sys.exit(f"{name}: blind: {look.blind}")
+    read, took = look.counts["rows_read"], (look.ended_at - look.started_at).total_seconds() * 1000
+    _say(
+        f"  {name}: {read:,} rows read ({100 * read / total:.2f} %), {look.counts['bytes_read']:,} bytes,"
+        f" {took:.0f} ms, {len(look.sightings)} found"
+    )
+
+
+if __name__ == "__main__":
+    main()
