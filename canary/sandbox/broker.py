@@ -22,12 +22,17 @@ class ImpossibleError(Exception):
 
 
 class Broker(Protocol):
-    """What the supervisor needs of a broker; `inside` is for the pipeline, `outside` for the monitor."""
+    """What the supervisor needs of a broker.
+
+    `inside` is for the pipeline's clients and `outside` for the monitor; `direct` is the one node itself,
+    past every door ("" where there may be several); `one_by_one` asks for batches of a single record.
+    """
 
     partitions: int
     one_by_one: bool
     inside: str
     outside: str
+    direct: str
     door: Door | None
 
     def start(self) -> None: ...
@@ -87,7 +92,7 @@ class Tansu:
         self.door: Door | None = None
         self._state = state
         self._process: _Process | None = None
-        self.inside = self.outside = ""
+        self.inside = self.outside = self.direct = ""
 
     def start(self) -> None:
         try:
@@ -101,6 +106,7 @@ class Tansu:
         port = free_port()
         self.door = self._doors.open(upstream=port, only=MONITOR)
         self.inside = self.outside = f"{HOST}:{self.door.port}"
+        self.direct = f"{HOST}:{port}"
         child = Child(
             [
                 binary,
@@ -126,7 +132,9 @@ class Tansu:
         self._running().slow(by)
 
     def down(self) -> None:
+        """Frozen as well, since the pipeline's producers do not come through the door."""
         assert self.door is not None
+        self.freeze()
         self._doors.close(self.door, closed=True)
 
     def restart(self) -> None:
@@ -154,7 +162,7 @@ class Apache:
         self._state = state
         self._process: _Process | None = None
         self._port = 0
-        self.inside = self.outside = ""
+        self.inside = self.outside = self.direct = ""
 
     def start(self) -> None:
         try:
@@ -164,6 +172,7 @@ class Apache:
         self._port, behind, controller = free_port(), free_port(), free_port()
         self.door = self._doors.open(upstream=behind, only=MONITOR)
         self.inside, self.outside = f"{HOST}:{self._port}", f"{HOST}:{self.door.port}"
+        self.direct = self.inside
         settings = apache.write_settings(
             self._state / "kafka",
             ports=apache.Ports(inside=self._port, behind=behind, controller=controller, door=self.door.port),
@@ -210,6 +219,7 @@ class Outside:
 
     door: Door | None = None
     one_by_one = False
+    direct = ""
 
     def __init__(self, address: str, *, partitions: int | None = None) -> None:
         self.partitions = partitions or 8

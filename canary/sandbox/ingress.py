@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kafka.errors import KafkaError
-from kafka.partitioner.default import murmur2
 
 from canary.sandbox.capture import PATHS, Post, RefusedError, read_post, record
 from canary.sandbox.faults import CANARY, Fault, Subject
@@ -15,6 +14,7 @@ from canary.sandbox.gate import Down, Gate
 from canary.sandbox.httpd import HttpServer, Request, Response
 from canary.sandbox.kafka_clients import Message, Producer, StoppedError
 from canary.sandbox.meddle import Item, Meddler, Plan
+from canary.sandbox.produce_wire import partition_of
 
 _ACK_WITHIN = timedelta(seconds=5)
 _STORED_AFTER = timedelta(seconds=3)
@@ -121,8 +121,7 @@ class Ingress:
             for event in post.events:
                 messages += self._passed(event, post)
         finally:
-            futures = self._producer.begin(messages)
-            self._producer.finish(futures, within=_ACK_WITHIN)
+            self._producer.send(messages, within=_ACK_WITHIN)
 
     def _passed(self, event: dict[str, object], post: Post) -> list[Message]:
         """What of this event goes on now; a delay holds up the answer too, as a slow broker does."""
@@ -130,7 +129,7 @@ class Ingress:
         item = Item(
             uuid=str(event["uuid"]),
             canary=event["event"] == CANARY,
-            lane=(murmur2(key) & 0x7FFFFFFF) % self._partitions,
+            lane=partition_of(key, self._partitions),
             body=event,
             context=post,
         )

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
@@ -57,18 +57,22 @@ def make_topics(bootstrap: str, partitions: int) -> None:
         admin.close()
 
 
-class Producer:
-    """Writes and waits for the acknowledgement; may be shared by threads.
+class Producer(Protocol):
+    """What the pipeline writes to its broker with; may be shared by threads."""
 
-    `one_by_one` sends a record a batch, for a broker that answers wrong offsets after larger ones.
-    """
+    def partitions(self, topic: str) -> int: ...
+    def send(self, messages: Sequence[Message], *, within: timedelta) -> None: ...
+    def write(self, messages: Sequence[Message], *, stop: threading.Event) -> None: ...
+    def close(self) -> None: ...
 
-    def __init__(self, bootstrap: str, name: str, *, one_by_one: bool, expiry: timedelta) -> None:
-        sizes = {"batch_size": 0, "max_in_flight_requests_per_connection": 1} if one_by_one else {}
+
+class IdempotentProducer:
+    """kafka-python's, which sends again after an outage and still stores each record once."""
+
+    def __init__(self, bootstrap: str, name: str, *, expiry: timedelta) -> None:
         expiry_ms = int(expiry / timedelta(milliseconds=1))
         self._kafka = KafkaProducer(
             **client(bootstrap, name),
-            **sizes,
             acks="all",
             linger_ms=0,
             max_block_ms=5_000,
@@ -80,8 +84,28 @@ class Producer:
     def partitions(self, topic: str) -> int:
         return len(self._kafka.partitions_for(topic))
 
-    def begin(self, messages: Sequence[Message]) -> list[Any]:
-        """Hand them over; what comes back goes into `finish`. Raises KafkaError where there is no broker."""
+    def send(self, messages: Sequence[Message], *, within: timedelta) -> None:
+        """Return when all are stored; raises KafkaError when one is not, or (it still may be) not in time."""
+        for future in self._begin(messages):
+            future.get(within.total_seconds())
+
+    def write(self, messages: Sequence[Message], *, stop: threading.Event) -> None:
+        """Write however long it takes; raises StoppedError when told to stop."""
+        todo = list(messages)
+        while todo:
+            try:
+                futures = self._begin(todo)
+            except KafkaError:
+                futures = []
+            todo = (
+                todo
+                if not futures
+                else [each for each, future in zip(todo, futures, strict=True) if not _arrived(future, stop)]
+            )
+            if stop.is_set() and todo:
+                raise StoppedError("a producer was stopped while it waited for the broker")
+
+    def _begin(self, messages: Sequence[Message]) -> list[Any]:
         return [
             self._kafka.send(
                 each.topic,
@@ -92,27 +116,6 @@ class Producer:
             )
             for each in messages
         ]
-
-    def finish(self, futures: Sequence[Any], *, within: timedelta) -> None:
-        """Return when all are acknowledged; raises KafkaError when one is not, or not in time."""
-        for future in futures:
-            future.get(within.total_seconds())
-
-    def write(self, messages: Sequence[Message], *, stop: threading.Event) -> None:
-        """Write however long it takes; raises StoppedError when told to stop."""
-        todo = list(messages)
-        while todo:
-            try:
-                futures = self.begin(todo)
-            except KafkaError:
-                futures = []
-            todo = (
-                todo
-                if not futures
-                else [each for each, future in zip(todo, futures, strict=True) if not _arrived(future, stop)]
-            )
-            if stop.is_set() and todo:
-                raise StoppedError("a producer was stopped while it waited for the broker")
 
     def close(self) -> None:
         self._kafka.close(timeout=0)

@@ -19,6 +19,7 @@ from canary.sandbox.shapes import Record
 
 _LOG = logging.getLogger(__name__)
 _REST = 0.2
+_FETCH_BYTES = 1 << 18
 _COMMIT_WITHIN_MS = 2_000
 
 
@@ -36,12 +37,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a mover reads: how long a poll and a fetch wait, how many at most, how long to gather a batch."""
+    """How a mover reads: how long a fetch gathers records, how long a poll waits for it, how many at most."""
 
-    poll_ms: int = 50
-    fetch_ms: int = 100
+    fetch_ms: int = 40
+    poll_ms: int = 100
     most: int = 1000
-    gather: float = 0.0
 
 
 @dataclass
@@ -123,6 +123,7 @@ class Mover:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._pace.fetch_ms,
+            fetch_min_bytes=_FETCH_BYTES,
             max_poll_records=self._pace.most,
             bootstrap_timeout_ms=3_000,
             metrics_enabled=False,
@@ -153,18 +154,9 @@ class Mover:
         self._commit(consumer)
 
     def _poll(self, consumer: Any) -> list[Record]:
-        """A batch; with `gather`, what arrives within that time after the first record belongs to it."""
-        found: list[Record] = []
-        until = None
-        while len(found) < self._pace.most and not self._stop.is_set():
-            wait = self._pace.poll_ms if until is None else max(0, round((until - time.monotonic()) * 1000))
-            polled = consumer.poll(timeout_ms=min(wait, self._pace.poll_ms), max_records=self._pace.most)
-            found += [record for records in polled.values() for record in records]
-            if until is None and found:
-                until = time.monotonic() + self._pace.gather
-            if until is None or time.monotonic() >= until:
-                break
-        return found
+        """What a fetch brought; the broker holds it back a little, so that a batch gathers in it."""
+        polled = consumer.poll(timeout_ms=self._pace.poll_ms, max_records=self._pace.most)
+        return [record for records in polled.values() for record in records]
 
     def _passed(self, record: Record) -> list[Item]:
         self._progress.read(record.partition, record.offset)

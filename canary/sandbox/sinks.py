@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from kafka.partitioner.default import murmur2
-
 from canary.sandbox.clickhouse_engine import EngineError
 from canary.sandbox.faults import CANARY
 from canary.sandbox.gate import Down, Throttled
 from canary.sandbox.kafka_clients import Producer, StoppedError
 from canary.sandbox.meddle import Item, Plan
+from canary.sandbox.produce_wire import partition_of
 from canary.sandbox.shapes import Record, UnusableError, dead_letter, processed, processed_message, row
 
 _AGAIN = 0.2
@@ -42,7 +41,7 @@ class ProcessedTopic:
         return Item(
             uuid=body["uuid"],
             canary=body["event"] == CANARY,
-            lane=(murmur2(key) & 0x7FFFFFFF) % self._partitions,
+            lane=partition_of(key, self._partitions),
             body=body,
             source=(record.partition, record.offset),
         )

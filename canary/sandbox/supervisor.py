@@ -11,10 +11,18 @@ from pathlib import Path
 
 from canary.sandbox.broker import Broker, choose
 from canary.sandbox.clickhouse import ClickHouseFront
+from canary.sandbox.direct import DirectProducer
 from canary.sandbox.doors import Door, Doors
 from canary.sandbox.gate import Gate
 from canary.sandbox.ingress import Ingress
-from canary.sandbox.kafka_clients import PROCESSED, RAW, Producer, make_topics
+from canary.sandbox.kafka_clients import (
+    DEAD_LETTERS,
+    PROCESSED,
+    RAW,
+    IdempotentProducer,
+    Producer,
+    make_topics,
+)
 from canary.sandbox.meddle import Plan, Truth
 from canary.sandbox.movers import Mover, Pace
 from canary.sandbox.sinks import ProcessedTopic, TableRows
@@ -142,30 +150,39 @@ class Sandbox:
         )
         write_state(self.folder, addresses, keys, partitions=broker.partitions)
 
-    def _producer(self, broker: Broker, name: str, expiry: timedelta) -> Producer:
-        producer = Producer(broker.inside, name, one_by_one=broker.one_by_one, expiry=expiry)
+    def _producer(self, broker: Broker, name: str, *, expiry: timedelta, direct: bool) -> Producer:
+        producer: Producer
+        if direct and broker.direct:
+            topics = {RAW: broker.partitions, PROCESSED: broker.partitions, DEAD_LETTERS: 1}
+            producer = DirectProducer(
+                broker.direct, name, partitions=topics, one_by_one=broker.one_by_one, expiry=expiry
+            )
+        else:
+            producer = IdempotentProducer(broker.inside, name, expiry=expiry)
         self._stack.callback(producer.close)
         return producer
 
     def _ingress(self, broker: Broker, plan: Plan, gate: Gate) -> Ingress:
-        producer = self._producer(broker, "ingress", _INGRESS_EXPIRY)
+        producer = self._producer(broker, "ingress", expiry=_INGRESS_EXPIRY, direct=True)
         ingress = Ingress(producer, plan, gate=gate, partitions=producer.partitions(RAW))
         ingress.start()
         self._stack.callback(ingress.stop)
         return ingress
 
     def _movers(self, broker: Broker, plan: Plan, clickhouse: ClickHouseFront) -> None:
-        producer = self._producer(broker, "clickhouse-ingestion", _MOVER_EXPIRY)
+        producer = self._producer(
+            broker, "clickhouse-ingestion", expiry=_MOVER_EXPIRY, direct=broker.one_by_one
+        )
         first, second = producer.partitions(RAW), producer.partitions(PROCESSED)
         lines = (
             (ProcessedTopic(producer, plan, partitions=second), RAW, "clickhouse-ingestion", first, Pace()),
-            (self._rows(clickhouse, plan, "events"), PROCESSED, "group1", second, Pace(gather=0.1)),
+            (self._rows(clickhouse, plan, "events"), PROCESSED, "group1", second, Pace(fetch_ms=100)),
             (
                 self._rows(clickhouse, plan, "events_recent"),
                 PROCESSED,
                 "group1_recent",
                 second,
-                Pace(gather=0.3),
+                Pace(fetch_ms=400),
             ),
         )
         movers = [
