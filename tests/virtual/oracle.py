@@ -1,0 +1,84 @@
+"""What the right answer is, from what was really done to each canary. Shares no rule with `reconcile`."""
+
+from collections import Counter
+from uuid import UUID
+
+from tests.virtual.pipeline import Fate
+from tests.virtual.world import LIMITS, World
+
+OBJECTIVE = LIMITS.objective.total_seconds()
+BLUR = LIMITS.resolution.total_seconds() + 3.0
+"""An arrival is known to within a look; only what is further past the objective has to be called late."""
+
+
+def right(fate: Fate) -> set[str]:
+    """The outcomes that are right in the end, when everything was healed and read."""
+    if fate.arrived_at is not None:
+        if fate.arrived_at - fate.sent_at <= OBJECTIVE:
+            return {"on_time"}
+        return {"on_time", "late"}
+    if fate.receipt == "refused":
+        return {"rejected"}
+    if fate.gone_at is None:
+        return {"undelivered"}
+    if fate.receipt == "unknown" and not fate.appended:
+        return {"undelivered"}
+    return {"lost"}
+
+
+def faults(world: World, *, may_miss: bool = False) -> list[str]:
+    """Everything that the monitor said wrongly, with the whole path of the canary."""
+    found = [fault for id_ in world.pipeline.ids() for fault in _of_one(world, id_, may_miss)]
+    return found + _of_windows(world)
+
+
+def _of_one(world: World, id_: UUID, may_miss: bool) -> list[str]:
+    fate, said = world.pipeline.fates[id_], world.said.get(id_, [])
+    judged = world.track(id_).judged
+    wrong: list[str] = []
+    if judged is None or not judged.final:
+        return [f"no final outcome\n{world.told(id_)}"]
+    expected = right(fate)
+    if may_miss and fate.receipt == "unknown":
+        expected = expected | {"undelivered"}
+    if judged.outcome not in expected:
+        wrong.append(f"called {judged.outcome}, is {expected}")
+    if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
+        wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
+    if fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR:
+        if judged.outcome == "on_time" and "time_unknown" not in judged.flags:
+            wrong.append("far too late, and called on time with its time known")
+    if fate.gone_at is None and any(item.outcome == "lost" for item in said):
+        wrong.append("called lost, and was not")
+    wrong += _flags(fate, set(map(str, judged.flags)), may_miss)
+    return [f"{text}\n{world.told(id_)}" for text in wrong]
+
+
+def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
+    wrong = []
+    if "duplicated" in flags and not fate.copied_at and not fate.replayed:
+        wrong.append("duplicated, and was not")
+    if fate.copied_at and "duplicated" not in flags and not may_miss:
+        wrong.append("not called duplicated")
+    if "corrupt" in flags and not fate.corrupted:
+        wrong.append("corrupt, and was not")
+    if fate.corrupted and "corrupt" not in flags and not may_miss:
+        wrong.append("not called corrupt")
+    if "detoured" in flags and not fate.detoured and not may_miss:
+        wrong.append("detoured, and was not")
+    return wrong
+
+
+def _of_windows(world: World) -> list[str]:
+    """Every report adds up, and says of its window what the ledger says of its canaries."""
+    wrong = []
+    counts: dict[object, Counter[str]] = {}
+    for id_ in world.pipeline.ids():
+        track = world.track(id_)
+        if track.judged is not None:
+            counts.setdefault(track.owed.window, Counter())[track.judged.outcome.value] += 1
+    for report in world.reports():
+        told = {name.value: n for name, n in report.outcomes.items() if n}
+        if told != dict(counts.pop(report.start, Counter())):
+            wrong.append(f"window {report.start}: reported {told}, the ledger says otherwise")
+    return wrong + [f"window {start}: no report" for start in counts]

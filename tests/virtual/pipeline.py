@@ -1,0 +1,196 @@
+"""A pipeline in memory: an ingress, two topics with partitions, their consumers, a table, and its faults.
+
+It notes what really became of every canary, in its own time, without a word from the monitor.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from uuid import UUID
+
+from canary.values import Event
+from tests.virtual.clock import VirtualClock
+
+RAW, PROCESSED, EVENTS = "raw", "processed", "events"
+OVERFLOW, DEAD = "overflow", "dead"
+STAGES = (RAW, PROCESSED, EVENTS)
+PARTITIONS = 4
+HOP_BEFORE = {RAW: ("ingress", RAW), PROCESSED: (RAW, PROCESSED), EVENTS: (PROCESSED, EVENTS)}
+
+
+@dataclass(slots=True)
+class Fate:
+    """What was really done to one canary. Times are the machine's monotonic seconds."""
+
+    event: Event
+    sent_at: float
+    receipt: str
+    appended: dict[str, float] = field(default_factory=dict)
+    arrived_at: float | None = None
+    gone_at: float | None = None
+    gone_hop: tuple[str, str] | None = None
+    copied_at: set[str] = field(default_factory=set)
+    replayed: bool = False
+    corrupted: bool = False
+    detoured: bool = False
+    done: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Record:
+    """One record of a topic, or one row."""
+
+    id: UUID
+    at: float
+    corrupted: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Log:
+    """One partition; `start` is the oldest offset that is kept, `committed` the consumer's."""
+
+    records: list[Record] = field(default_factory=list)
+    start: int = 0
+    committed: int = 0
+
+
+class Pipeline:
+    """All of it. `tick` lets everything happen that is due by now."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.topics = {
+            name: [Log() for _ in range(PARTITIONS)] for name in (RAW, PROCESSED, OVERFLOW, DEAD)
+        }
+        self.rows: dict[UUID, list[Record]] = {}
+        self.fates: dict[UUID, Fate] = {}
+        self.stopped: set[str] = set()
+        self.hold: dict[str, float] = {}
+        self.todo: dict[tuple[str, str], int] = Counter()
+        self.answers: list[str] = []
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+
+    def tick(self) -> None:
+        """Let happen what is due."""
+        now = self.clock.monotonic()
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2]()
+        self._move(RAW, PROCESSED)
+        self._move(OVERFLOW, PROCESSED)
+        self._move(PROCESSED, EVENTS)
+
+    # -- the ingress ------------------------------------------------------------------------------
+
+    def post(self, event: Event) -> str:
+        """Take one event as the next order for the ingress says; return the receipt."""
+        mode = self.answers.pop(0) if self.answers else "accept"
+        receipt = {"accept": "accepted", "accept_and_drop": "accepted", "refuse": "refused"}.get(mode, "unknown")
+        fate = self.fates[event.id] = Fate(event, self.clock.monotonic(), receipt)
+        fate.done.append(mode)
+        if mode == "accept_and_drop":
+            self._gone(event.id, RAW)
+        elif mode in ("accept", "timeout_stored"):
+            self._soon(0.1, event.id)
+        elif mode == "error_stored":
+            self._soon(3.0, event.id)
+        return receipt
+
+    def _soon(self, seconds: float, id_: UUID) -> None:
+        at = self.clock.monotonic() + seconds
+        heapq.heappush(self._later, (at, next(self._order), lambda: self._into(RAW, Record(id_, at))))
+
+    # -- the way ----------------------------------------------------------------------------------
+
+    def _ordered(self, kind: str, stage: str) -> bool:
+        if self.todo[kind, stage] <= 0:
+            return False
+        self.todo[kind, stage] -= 1
+        return True
+
+    def _into(self, stage: str, record: Record) -> None:
+        """Bring one event into a stage, or do to it what is ordered there."""
+        fate, now = self.fates[record.id], self.clock.monotonic()
+        if self._ordered("drop", stage):
+            fate.done.append(f"dropped on its way into {stage}")
+            self._gone(record.id, stage)
+            return
+        if stage == PROCESSED and self._ordered("dead", stage):
+            fate.done.append("dead-lettered")
+            self.topics[DEAD][self._partition(record.id)].records.append(
+                Record(record.id, now, reason="too large")
+            )
+            self._gone(record.id, stage)
+            return
+        corrupted = record.corrupted or self._ordered("corrupt", stage)
+        fate.corrupted |= corrupted
+        name = stage
+        if stage == RAW and self._ordered("detour", stage):
+            name, fate.detoured = OVERFLOW, True
+        self._append(name, stage, Record(record.id, now, corrupted))
+        if self._ordered("duplicate", stage):
+            fate.copied_at.add(stage)
+            self._append(name, stage, Record(record.id, now, corrupted))
+
+    def _append(self, place: str, stage: str, record: Record) -> None:
+        fate = self.fates[record.id]
+        fate.appended.setdefault(stage, record.at)
+        fate.done.append(f"{place} at {record.at:.1f}")
+        if place == EVENTS:
+            self.rows.setdefault(record.id, []).append(record)
+            fate.arrived_at = min(fate.arrived_at or record.at, record.at)
+        else:
+            self.topics[place][self._partition(record.id)].records.append(record)
+
+    def _move(self, source: str, target: str) -> None:
+        if target in self.stopped:
+            return
+        ready = self.clock.monotonic() - self.hold.get(target, 0.0)
+        for log in self.topics[source]:
+            while log.committed < len(log.records):
+                log.committed = max(log.committed, log.start)  # retention came first
+                if log.committed >= len(log.records) or log.records[log.committed].at > ready:
+                    break
+                record = log.records[log.committed]
+                self._into(target, record)
+                log.committed += 1
+
+    def replay(self, stage: str, by: int) -> None:
+        """Set the consumer of a topic back, as a deployment that lost its commits does."""
+        for log in self.topics[stage]:
+            old = max(log.committed - by, log.start)
+            for record in log.records[old : log.committed]:
+                self.fates[record.id].replayed = True
+            log.committed = min(log.committed, old)
+
+    def expire(self, stage: str) -> None:
+        """Retention removes everything from a topic, read or not."""
+        target = EVENTS if stage == PROCESSED else PROCESSED
+        for log in self.topics[stage]:
+            for record in log.records[max(log.committed, log.start) :]:
+                fate = self.fates[record.id]
+                fate.done.append(f"removed from {stage} by retention")
+                if target not in fate.appended:
+                    self._gone(record.id, target)
+            log.start = len(log.records)
+
+    def heal(self) -> None:
+        """No fault any more; what was held back goes on."""
+        self.stopped.clear()
+        self.hold.clear()
+        self.todo.clear()
+        self.answers.clear()
+
+    def _gone(self, id_: UUID, into: str) -> None:
+        fate = self.fates[id_]
+        if fate.gone_at is None:
+            fate.gone_at, fate.gone_hop = self.clock.monotonic(), HOP_BEFORE[into]
+
+    def _partition(self, id_: UUID) -> int:
+        return id_.int % PARTITIONS
+
+    def ids(self) -> Sequence[UUID]:
+        return list(self.fates)

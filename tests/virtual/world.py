@@ -1,0 +1,252 @@
+"""The real watch, ledger and pager over the pipeline in memory, step by step in virtual time."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from alerts.condition import Kind, Notice
+from alerts.delivery import Receipt as Delivered
+from alerts.pager import Pager
+from alerts.rules import Rule, Rules
+from alerts.store import Store
+from canary.clock import Line
+from canary.content import HABITS
+from canary.courier import Courier
+from canary.desk import Desk, Plan
+from canary.event import Payload
+from canary.identity import Mint, Verifier
+from canary.lanes import Lane
+from canary.ledger import Ledger
+from canary.metrics import Metrics
+from canary.probe import Pace, Probe, Schedule
+from canary.readings import StageSpec
+from canary.settle import Settled
+from canary.values import Judged, Track, WindowReport
+from canary.watch import Watch
+from reconcile.compare import Limits
+from reconcile.outcome import Outcome
+from tests.virtual.clock import START, VirtualClock
+from tests.virtual.edges import Eyes, VirtualIngress, VirtualTable, VirtualTopic
+from tests.virtual.pipeline import EVENTS, PARTITIONS, PROCESSED, RAW, STAGES, Pipeline
+
+PROBE = "p"
+SECRET = b"a secret of at least thirty-two bytes"
+TICK = 1.0
+WINDOW = timedelta(seconds=10)
+GRACE = timedelta(seconds=10)
+LIMITS = Limits(
+    objective=timedelta(seconds=5),
+    patience=timedelta(seconds=8),
+    lost_after=timedelta(seconds=600),
+)
+
+
+class FailingLedger(Ledger):
+    """A ledger on a disk that can be full."""
+
+    full = False
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        if self.full:
+            raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("disk is full"))
+        with super().begin() as connection:
+            yield connection
+
+
+class Inbox:
+    """Where the pager's messages go."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def send(self, notice: Notice, thread: Delivered | None = None) -> Delivered:
+        del thread
+        self.notices.append(notice)
+        return Delivered("channel", f"{len(self.notices)}")
+
+    def check(self) -> list[str]:
+        return []
+
+
+@dataclass(slots=True)
+class World:
+    """Everything, and what the monitor said so far: `said` holds each canary's verdicts in order."""
+
+    path: Path
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    eyes: Eyes = field(default_factory=Eyes)
+    inbox: Inbox = field(default_factory=Inbox)
+    said: dict[UUID, list[Judged]] = field(default_factory=dict)
+    lanes: int = 4
+    limits: Limits = LIMITS
+    sending: bool = True
+    pipeline: Pipeline = field(init=False)
+    ledger: FailingLedger = field(init=False)
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pipeline = Pipeline(self.clock)
+        self._start()
+
+    def _start(self) -> None:
+        self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
+        line = Line(self.clock, not_before=self.ledger.last_instant())
+        metrics = Metrics(CollectorRegistry(), probes=[PROBE], stages=STAGES)
+        desk = Desk(
+            plan=Plan(times=Schedule(WINDOW, GRACE), limits=self.limits),
+            stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in STAGES],
+            ledger=self.ledger,
+            line=line,
+            metrics=metrics,
+        )
+        rules = Rules(default=Rule(resolve_delay=WINDOW, repeat=None))
+        self.watch = Watch(
+            desk,
+            probes=[self._probe(line)],
+            stages={
+                RAW: self._topic(RAW, line),
+                PROCESSED: self._topic(PROCESSED, line),
+                EVENTS: VirtualTable(self.pipeline, self.eyes, name=EVENTS, now=line.now),
+            },
+            verifier=Verifier(SECRET, [PROBE]),
+            pager=Pager(Store(self.ledger.engine, begin=self.ledger.begin), self.inbox, rules=rules),
+            relane=lambda _probe, _partitions: None,
+            retention=(timedelta(days=1), timedelta(days=30), timedelta(days=400)),
+        )
+        self.watch.restore()
+
+    def _probe(self, line: Line) -> Probe:
+        return Probe(
+            PROBE,
+            pace=Pace(rate=1.0),
+            mint=Mint(SECRET, PROBE),
+            payload=Payload(SECRET, PROBE),
+            habits=HABITS["posthog"],
+            courier=Courier(VirtualIngress(self.pipeline, now=line.now), workers=0),
+            lanes=[Lane(n, n % PARTITIONS, (f"canary-p-{n}",)) for n in range(self.lanes)],
+        )
+
+    def _topic(self, name: str, line: Line) -> VirtualTopic:
+        return VirtualTopic(
+            self.pipeline, self.eyes, name=name, now=line.now, resume=self.ledger.resume(name)
+        )
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    def run(self, seconds: float, tick: float = TICK) -> None:
+        """Let the pipeline and the monitor work for so long."""
+        for _ in range(round(seconds / tick)):
+            self.clock.advance(tick)
+            self.pipeline.tick()
+            self.round()
+
+    def round(self) -> None:
+        """Every step of the monitor once; the table may be asked two things."""
+        if self.sending:
+            self.watch.inject(PROBE)
+        for name in (RAW, PROCESSED, EVENTS, EVENTS):
+            self.watch.follow(name)
+        self._note(self.watch.settle())
+        while self.watch.page():
+            pass
+
+    def sleep(self, seconds: float) -> None:
+        """The monitor stands still, the pipeline does not."""
+        for _ in range(round(seconds)):
+            self.clock.advance(1.0)
+            self.pipeline.tick()
+
+    def suspend(self, seconds: float) -> None:
+        """The monitor's machine sleeps: its monotonic clock stands, the wall clock does not."""
+        self.clock.step_wall(seconds)
+
+    def kill(self) -> None:
+        """kill -9 and a restart on the same ledger."""
+        self.ledger.close()
+        self._start()
+
+    def finish(self, at_most: float = 900) -> None:
+        """Heal everything, send no more, and go on until nothing is open and no page is owed."""
+        self.pipeline.heal()
+        self.eyes.open()
+        self.ledger.full = False
+        self.sending = False
+        self.run(60)
+        waited = 0.0
+        while waited < at_most and not self._quiet():
+            self.run(10, tick=2.0)
+            waited += 10
+        self.run(30)
+
+    def _quiet(self) -> bool:
+        book = self.watch.desk.book
+        return not book.windows and all(e.judged and e.judged.final for e in book.entries.values())
+
+    def _note(self, settled: Settled) -> None:
+        for item in settled.judged:
+            self.said.setdefault(item.id, []).append(item)
+        for report in (*settled.windows, *settled.reports.values()):
+            if sum(report.outcomes.values()) != report.sent:
+                raise AssertionError(f"the sum law is broken: {report}")
+
+    # -- what the monitor says ------------------------------------------------------------------------
+
+    def track(self, id_: UUID) -> Track:
+        """What the ledger says of one canary."""
+        found = self.ledger.find(id_)
+        if found is None:
+            raise AssertionError(f"{id_}: not in the ledger")
+        return found
+
+    def outcome(self, id_: UUID) -> Outcome | None:
+        judged = self.track(id_).judged
+        return judged.outcome if judged else None
+
+    def outcomes(self, ids: Sequence[UUID]) -> set[Outcome | None]:
+        return {self.outcome(id_) for id_ in ids}
+
+    def reports(self) -> list[WindowReport]:
+        return self.ledger.windows(START - timedelta(days=3), START + timedelta(days=3))
+
+    def opened(self, prefix: str = "") -> list[Notice]:
+        return [n for n in self.inbox.notices if n.kind is Kind.OPENED and n.key.startswith(prefix)]
+
+    def unresolved(self) -> list[str]:
+        """Keys that were opened more often than resolved."""
+        keys = [n.key for n in self.inbox.notices if n.kind is Kind.OPENED]
+        for notice in self.inbox.notices:
+            if notice.kind is Kind.RESOLVED:
+                keys.remove(notice.key)
+        return keys
+
+    def told(self, id_: UUID) -> str:
+        """One canary's whole path, for a failure."""
+        fate = self.pipeline.fates[id_]
+        track = self.ledger.find(id_)
+        lines = [
+            f"canary {id_}: {fate.receipt} at {fate.sent_at:.1f}; {', '.join(fate.done)}",
+            f"  really: arrived {fate.arrived_at}, gone {fate.gone_at} {fate.gone_hop}",
+            *(
+                f"  said {item.judged_at:%H:%M:%S}: {item.outcome} final={item.final} {item.hop} "
+                f"{sorted(item.flags)} {item.reason}"
+                for item in self.said.get(id_, ())
+            ),
+        ]
+        if track is not None:
+            lines += [f"  seen {s.stage} {s.place} {s.partition}@{s.offset} {s.seen_at:%H:%M:%S}" for s in track.seen]
+            lines.append(f"  sent {track.owed.sent_at:%H:%M:%S} window {track.owed.window:%H:%M:%S}")
+        return "\n".join(lines)
+
+
+def seconds(value: datetime, since: datetime) -> float:
+    """How long after, in seconds."""
+    return (value - since).total_seconds()
