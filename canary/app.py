@@ -9,16 +9,9 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry
 
 from alerts.condition import Notice
-from alerts.delivery import Sender
-from alerts.pager import Hooks
-from alerts.pager import Pager as RealPager
-from alerts.rules import Rule, Rules
-from alerts.slack import SlackSender
-from alerts.store import Store
-from alerts.webhook import WebhookSender
 from canary.ask import Stage
 from canary.clock import Clock, Line, SystemClock
-from canary.config.models import Config, SlackConfig
+from canary.config.models import Config
 from canary.config.probes import ProbeConfig
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig, StageConfig
 from canary.content import HABITS
@@ -30,9 +23,9 @@ from canary.identity import Mint, Verifier
 from canary.laner import DISTINCT_PREFIX, Laner
 from canary.ledger import Ledger
 from canary.metrics import Metrics
+from canary.paging import make_pager
 from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
-from canary.silent import SilentPager
 from canary.values import Marks, Now
 from canary.watch import Pager, Watch
 from reconcile.compare import Limits
@@ -98,7 +91,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
     secret = config.canary.key().encode()
     verifier = Verifier(secret, [*names, *_other_names(config)])
     listeners: list[Callable[[Notice], None]] = []
-    pager = _pager(config, ledger, metrics, None if checking else listeners)
+    pager = make_pager(config, ledger, metrics, None if checking else listeners)
     lanes = Laner(config)
     watch = Watch(
         desk,
@@ -179,7 +172,8 @@ def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
         preset=told.preset,
         token=told.api_token or str,
         headers=told.read_headers(),
-        template=json.dumps(told.body) if told.body is not None else None,
+        template=_json(told.body),
+        batch_template=_json(told.batch_body),
         gzip=told.gzip,
         timeout=told.timeout,
         tries=told.retries + 1,
@@ -242,9 +236,6 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
             key=_text(stage.tls.key_file),
             verify=stage.tls.verify,
         )
-    columns = stage.columns.model_dump(exclude_unset=True)
-    if "inserted_at" in columns:
-        columns["at"] = columns.pop("inserted_at")
     return clickhouse_settings.Settings(
         name=stage.name,
         url=stage.url,
@@ -253,7 +244,7 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
         user=stage.user,
         password=stage.login,
         match=stage.match,
-        columns=columns,
+        columns=stage.columns.given(),
         siblings=stage.siblings,
         dead_letters=stage.dead_letters,
         replicas=stage.replicas,
@@ -264,40 +255,15 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
         max_bytes_to_read=stage.max_bytes_to_read,
         max_threads=stage.max_threads,
         chunk=stage.chunk,
-        last_look_every=max(timedelta(seconds=2 / stage.max_queries_per_second), timedelta(seconds=2)),
+        max_replica_delay=stage.max_replica_delay,
+        last_look_every=stage.last_look_every,
+        last_look_time=stage.last_look_time,
+        last_look_bytes=stage.last_look_bytes,
     )
 
 
-def _pager(
-    config: Config, ledger: Ledger, metrics: Metrics, listeners: Sequence[Callable[[Notice], None]] | None
-) -> Pager:
-    if config.slack is None or listeners is None:
-        return SilentPager()
-    window = config.canary.window
-    rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=window))
-    rules = rules.with_rule(
-        "blind:", Rule(for_=min(window, timedelta(seconds=60)), repeat=config.slack.repeat)
-    )
-
-    def sent(notice: Notice) -> None:
-        metrics.counter("notices_sent_total", notice.kind).inc()
-        for listener in listeners:
-            listener(notice)
-
-    hooks = Hooks(
-        on_sent=sent,
-        on_failed=lambda _notice, _error: metrics.counter("notices_failed_total").inc(),
-    )
-    return RealPager(Store(ledger.engine, begin=ledger.begin), sender(config.slack), rules=rules, hooks=hooks)
-
-
-def sender(told: SlackConfig) -> Sender:
-    """The way out that is configured: the Web API with a token, else an incoming webhook."""
-    if told.bot_token is not None:
-        return SlackSender(told.bot_token, channel=told.channel or "", url=told.api_url)
-    if told.webhook is None:
-        raise ValueError("slack: needs a token or a webhook. This is a bug.")
-    return WebhookSender(told.webhook)
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 def _text(path: object) -> str | None:

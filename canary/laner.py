@@ -1,15 +1,12 @@
 """Plans a probe's lanes by the configuration, and again when the first topic's partitions become known."""
 
-from collections.abc import Mapping
-
 from canary.config.models import Config
 from canary.config.probes import ProbeConfig
-from canary.config.stages import FIRST_KEY, FIRST_PARTITIONER, KafkaStageConfig
-from canary.lanes import Keying, Lane, Partitioner, plan
+from canary.config.stages import FIRST_KEY, KafkaStageConfig
+from canary.lanes import Keying, Lane, plan
 from canary.probe import Probe
 
 DISTINCT_PREFIX = "canary-"
-PARTITIONERS: Mapping[str, Partitioner] = {"murmur2": "murmur2", "crc32": "crc32", "none": "unknown"}
 
 
 class Laner:
@@ -26,9 +23,9 @@ class Laner:
         """The lanes for so many partitions; those of the configuration where nobody knows."""
         partitions = partitions or (self._topic.partitions if self._topic else None)
         key = self._topic.key if self._topic else FIRST_KEY
-        partitioner = self._topic.partitioner if self._topic else FIRST_PARTITIONER
+        partitioner = self._topic.partitioner if self._topic else "unknown"
         token = told.api_token() if told.api_token else ""
-        keying = Keying(key, PARTITIONERS[partitioner], token)
+        keying = Keying(key, partitioner, token)
         wanted = told.lanes if isinstance(told.lanes, int) else None
         prefix = f"{DISTINCT_PREFIX}{told.name}-{self._instance}-"
         return plan(prefix, keying, partitions=partitions, lanes=wanted, pool=told.pool)
