@@ -134,6 +134,7 @@ class Client:
     def __init__(self, access: Access, bell: Bell) -> None:
         self._access = access
         self._bell = bell
+        secured = library_settings(access.tls, access.sasl)
         self._net = NetworkSelector(client_id=access.client_id, slow_task_threshold_secs=0)
         milliseconds = int(access.timeout * 1000)
         self._manager = KafkaConnectionManager(
@@ -148,7 +149,7 @@ class Client:
             receive_message_max_bytes=MAX_MESSAGE,
             metadata_max_age_ms=3_600_000,
             proxy_url="direct://",
-            **library_settings(access.tls, access.sasl),
+            **secured,
         )
         self._manager.cluster.config["allow_auto_create_topics"] = False
         self._net.start()

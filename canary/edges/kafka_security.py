@@ -1,7 +1,7 @@
 """How a Kafka connection is secured, as settings of the client library; secrets are read when needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
@@ -18,7 +18,7 @@ class Tls:
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
-    key_password: Secret | None = None
+    key_password: Secret | None = field(default=None, repr=False)
     check_hostname: bool = True
 
 
@@ -27,7 +27,7 @@ class Sasl:
     """`secret` is the password, or for OAUTHBEARER the token as it is at the moment of asking."""
 
     mechanism: Mechanism
-    secret: Secret
+    secret: Secret = field(repr=False)
     username: str = ""
 
 
