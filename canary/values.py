@@ -32,11 +32,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ingress said of one post, after all its tries.
-
-    `started_at` is the first byte of the first try and `answered_at` the end of the last (our line);
-    `detail` says in words what was heard (status and reason, or the transport's error), safe to show.
-    """
+    """What the ingress said of one post, after all its tries, from the first byte of the first try to the
+    end of the last (our line). `detail` says in words what was heard, safe to show."""
 
     receipt: Receipt
     started_at: datetime
@@ -152,11 +149,10 @@ class Skew:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at a stage brought.
+    """What one look at a stage brought. `started_at` and `ended_at` are on our line.
 
     Parameters
     ----------
-    started_at, ended_at: on our line.
     blind: why the stage could not be looked at (one line, no secrets); "" when it could.
     asked: for a table, the ids that were asked for; each is covered to `started_at`, found or not.
     coverage: for a topic, per partition; empty when blind.
@@ -184,7 +180,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where reading a topic stopped last time: (place, partition) -> (next offset, covered until)."""
+    """Where reading a topic stopped: (place, partition) -> (next offset, covered until)."""
 
     offsets: Mapping[tuple[str, int], tuple[int, datetime]] = field(default_factory=dict)
 
@@ -204,12 +200,8 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A canary as the ledger owes it: written down before it is sent.
-
-    `window` is the start of its window, `deadline` when it becomes overdue (both on our line);
-    `payload_hash` names the template that shaped its content, so that content we no longer know is
-    not compared.
-    """
+    """A canary as the ledger owes it: written down before it is sent. `window` is its start, `deadline`
+    when it becomes overdue (our line); content of another `payload_hash` is not known, nor compared."""
 
     id: UUID
     probe: str
