@@ -1,8 +1,8 @@
 """All commands under one name, and the exit codes that typer does not know."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from canary import __version__
@@ -17,6 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Typer does not export it: click's own in older versions, a copy that it brings along in newer ones."""
 
 
 def _version(wanted: bool) -> None:
@@ -47,15 +50,12 @@ def invoke(arguments: Sequence[str]) -> int:
         for message in end.messages:
             typer.echo(f"canary: {message}", err=True)
         return end.code
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return codes.USAGE
-    except click.UsageError as error:
+    except _USAGE_ERROR as error:
         error.show()
         return codes.USAGE
-    except click.exceptions.Exit as end:
+    except typer.Exit as end:
         return end.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return codes.INTERRUPTED
     except BrokenPipeError:
         return codes.OK

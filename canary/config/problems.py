@@ -13,7 +13,7 @@ from canary.config.schema import Path, is_secret, kinds_at, nearest, shown, tabl
 from canary.config.secret import MASK
 
 EX_CONFIG = 78
-_LONGEST = 80
+_LONGEST = 200
 
 
 class ConfigError(Exception):
@@ -126,6 +126,8 @@ _WORDS: Mapping[str, str] = {
 def fault_of(error: ErrorDetails, base: Path, raw: Any) -> Fault:
     """What pydantic found, in our words."""
     path = base + tuple(error["loc"])
+    if isinstance(path[-1], int) and isinstance(value_at(path[:-1], raw), str):
+        path = path[:-1]  # a list that was written as one text
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         table = table_at(path[:-1], raw)
