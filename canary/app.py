@@ -88,7 +88,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
         line=line,
         metrics=metrics,
     )
-    secret = config.canary.key().encode()
+    secret = config.canary.made_key().encode()
     verifier = Verifier(secret, [*names, *_other_names(config)])
     listeners: list[Callable[[Notice], None]] = []
     pager = make_pager(config, ledger, metrics, None if checking else listeners)
