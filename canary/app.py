@@ -245,6 +245,7 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
         password=stage.login,
         match=stage.match,
         columns=stage.columns.given(),
+        tenants=stage.tenants,
         siblings=stage.siblings,
         dead_letters=stage.dead_letters,
         replicas=stage.replicas,

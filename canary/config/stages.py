@@ -98,6 +98,7 @@ class ClickHouseStageConfig(Table):
     match: Text = "uuid"
     columns: ColumnsConfig = ColumnsConfig()
     consumer_group: Text | None = None
+    tenants: Texts = ()
     siblings: Texts = ()
     dead_letters: Texts = ()
     tls: TlsConfig | None = None
@@ -106,9 +107,9 @@ class ClickHouseStageConfig(Table):
     max_execution_time: Span = timedelta(seconds=2)
     max_bytes_to_read: Annotated[Count, Field(ge=1_000_000)] = 2_000_000_000
     max_threads: Annotated[Count, Field(ge=1, le=64)] = 1
-    chunk: Annotated[Count, Field(ge=1, le=10_000)] = 500
+    chunk: Annotated[Count, Field(ge=1, le=3_000)] = 2_000
     max_replica_delay: Span = timedelta(seconds=10)
-    last_look_every: Span = timedelta(seconds=10)
+    last_look_every: Span = timedelta(seconds=2)
     last_look_time: Span = timedelta(seconds=10)
     last_look_bytes: Annotated[Count, Field(ge=1_000_000)] = 10_000_000_000
 

@@ -32,8 +32,8 @@ def test_check_of_a_sound_file(file: Path, capsys: pytest.CaptureFixture[str]) -
         "limit: at most 100,000 events a day, then sending stops until the next",
         "limit: ingress of main: one post in flight a lane, 1 event a post, 2s a try, 3 retries",
         "limit: topic raw: read without a consumer group, nothing written",
-        "limit: table default.events: at most 1 a second of queries with 500 ids, 1 thread, 2s and "
-        "2,000,000,000 bytes each; a last look every 10s, 10s and 10,000,000,000 bytes each",
+        "limit: table default.events: at most 1 a second of queries with 2000 ids, 1 thread, 2s and "
+        "2,000,000,000 bytes each; a last look every 2s, 10s and 10,000,000,000 bytes each",
     ]
 
 
