@@ -171,7 +171,7 @@ def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
         url=told.url,
         preset=told.preset,
         token=told.api_token or str,
-        headers=told.read_headers(),
+        headers=told.read_headers,
         template=_json(told.body),
         batch_template=_json(told.batch_body),
         gzip=told.gzip,

@@ -5,7 +5,7 @@ import threading
 import time
 import unicodedata
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,7 +34,7 @@ class Settings:
     Parameters
     ----------
     url: without a path, PostHog's own paths are used; with one, that path takes everything.
-    headers: sent along; `{token}` in a value is the token as it is at that moment.
+    headers: sent along, as they are at that moment; `{token}` in a value is the token.
     template, batch_template: for the generic preset, see `http_shape.TemplateShape`.
     timeout: of each try, from the name's lookup to the last byte of the answer.
     tries, patience: how often, and for how long in all, a 408 or 429 is tried again.
@@ -44,7 +44,7 @@ class Settings:
     url: str
     token: Secret = field(repr=False)
     preset: Literal["posthog", "generic"] = "posthog"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
     template: str | None = None
     batch_template: str | None = None
     gzip: bool = True
@@ -79,7 +79,7 @@ class HttpIngress:
         self._tls = TlsContexts(settings.tls) if url.scheme == "https" else None
         self._shape = _shape(settings, quote(url.path, safe="/%:@!$&'()*+,;=~") if url.path != "/" else "")
         self._query = "?" + quote(url.query, safe="/%:@!$&'()*+,;=~?") if url.query else ""
-        _check_headers(settings.headers)
+        _check_headers(settings.headers())
         self._wires: dict[int, Wire] = {}
         self._busy: set[int] = set()
         self._lock = threading.Lock()
@@ -134,13 +134,13 @@ class HttpIngress:
     def _try(self, events: Sequence[Event], lane: int, limit: float, earlier: int) -> _Try:
         started_at = self._now()
         try:
-            token = self._settings.token().strip()
+            token, given = self._settings.token().strip(), self._settings.headers()
+            _check_headers(given)
         except (OSError, ValueError) as fault:
-            return _Try(
-                Receipt.REFUSED, started_at, _line(f"not sent: the token cannot be read: {fault}", ())
-            )
-        secrets = (token, *(value for value in self._settings.headers.values() if len(value) >= MIN_SECRET))
-        target, headers, body = self._request(events, token)
+            told = _line(f"not sent: the token or the headers cannot be read: {fault}", ())
+            return _Try(Receipt.REFUSED, started_at, told)
+        secrets = (token, *(value for value in given.values() if len(value) >= MIN_SECRET))
+        target, headers, body = self._request(events, token, given)
         deadline = time.monotonic() + limit  # a large batch takes us a while to write
         try:
             wire = self._wire(lane, deadline)
@@ -159,15 +159,17 @@ class HttpIngress:
         pause = _pause(heard, earlier, self._now()) if heard.status in _RETRIED else None
         return _Try(_receipt(heard.status), started_at, _detail(heard, secrets), heard.status, pause)
 
-    def _request(self, events: Sequence[Event], token: str) -> tuple[str, dict[str, str], bytes]:
+    def _request(
+        self, events: Sequence[Event], token: str, given: Mapping[str, str]
+    ) -> tuple[str, dict[str, str], bytes]:
         body = self._shape.body(events, token=token, sent_at=self._now())
         headers = {"Content-Type": "application/json", "User-Agent": "ingestion-canary"}
         if self._settings.gzip:
             body = _gzipped(body)
             headers["Content-Encoding"] = "gzip"
-        given = {name.lower() for name in self._settings.headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in given}
-        headers |= {name: value.replace("{token}", token) for name, value in self._settings.headers.items()}
+        theirs = {name.lower() for name in given}
+        headers = {name: value for name, value in headers.items() if name.lower() not in theirs}
+        headers |= {name: value.replace("{token}", token) for name, value in given.items()}
         return self._shape.path(len(events)) + self._query, headers, body
 
     def _wire(self, lane: int, deadline: float) -> Wire:

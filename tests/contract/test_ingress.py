@@ -203,13 +203,13 @@ def test_a_token_that_cannot_be_read_sends_nothing() -> None:
         said = HttpIngress(Settings(fake.url, gone), now=now).post([canary()])
     told(said)
     assert said.receipt is Receipt.REFUSED
-    assert "token cannot be read" in said.detail
+    assert "the token or the headers cannot be read" in said.detail
     assert fake.posted == []
 
 
 def test_nothing_secret_is_shown() -> None:
     """Settings can be logged."""
-    settings = Settings("http://x", lambda: TOKEN, headers={"Authorization": "Bearer hidden-thing"})
+    settings = Settings("http://x", lambda: TOKEN, headers=lambda: {"Authorization": "Bearer hidden-thing"})
     assert "hidden-thing" not in repr(settings)
     assert TOKEN not in repr(settings)
 

@@ -1,6 +1,9 @@
 """`canary config`: exact words, exit codes, and output that other programs can read."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -86,13 +89,14 @@ def test_show_is_toml_that_loads_to_the_same(file: Path, capsys: pytest.CaptureF
     assert load(again, env={}).config.model_dump() == expected.model_dump()
 
 
-def test_show_tells_where_each_value_came_from(
-    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_tells_where_each_value_came_from(file: Path) -> None:
     """Default, file and line, variable, flag."""
-    monkeypatch.setenv("CANARY_WEB__LISTEN", "127.0.0.1:1")
-    invoke(["config", "show", "--config", str(file), "--set", "canary.grace=75s"])
-    lines = capsys.readouterr().out.splitlines()
+    command = [sys.executable, "-m", "canary", "config", "show", "--config", str(file)]
+    env = {**os.environ, "CANARY_WEB__LISTEN": "127.0.0.1:1"}
+    ran = subprocess.run(
+        [*command, "--set", "canary.grace=75s"], env=env, capture_output=True, text=True, check=True
+    )
+    lines = ran.stdout.splitlines()
 
     assert 'window = "60s"  # default' in lines
     assert f"price_per_million = 50.0  # {file}:2" in lines

@@ -1,5 +1,6 @@
 """The environment and flags over the file, and where the file is found."""
 
+from contextlib import chdir
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,9 +89,8 @@ def test_other_variables_are_left_alone(configure: Configure, good: str) -> None
     assert configure(good, {"CANARY_PORT": "tcp://10.0.0.1:80", "CANARY_SERVICE_HOST": "10.0.0.1"})
 
 
-def test_the_environment_can_be_all_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_can_be_all_there_is(tmp_path: Path) -> None:
     """Without any file, numbered variables make probes and stages."""
-    monkeypatch.chdir(tmp_path)
     env = {
         "CANARY_PROBES__0__NAME": "main",
         "CANARY_PROBES__0__URL": "http://ingress.test",
@@ -101,20 +101,19 @@ def test_the_environment_can_be_all_there_is(tmp_path: Path, monkeypatch: pytest
         "CANARY_STAGES__0__TABLE": "events",
     }
 
-    assert load(None, env=env).config.stages[0].name == "events"
+    with chdir(tmp_path):
+        assert load(None, env=env).config.stages[0].name == "events"
 
 
-def test_the_file_is_found_by_variable_then_in_the_working_folder(
-    folder: Path, good: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_is_found_by_variable_then_in_the_working_folder(folder: Path, good: str) -> None:
     """$CANARY_CONFIG, else ./canary.toml, else a message that says how to name it."""
-    monkeypatch.chdir(folder)
-    with pytest.raises(ConfigError) as caught:
-        load(None, env={})
-    (folder / "other.toml").write_text(good)
-    named = load(None, env={"CANARY_CONFIG": "other.toml"})
-    (folder / "canary.toml").write_text(good)
-    found = load(None, env={})
+    with chdir(folder):
+        with pytest.raises(ConfigError) as caught:
+            load(None, env={})
+        (folder / "other.toml").write_text(good)
+        named = load(None, env={"CANARY_CONFIG": "other.toml"})
+        (folder / "canary.toml").write_text(good)
+        found = load(None, env={})
 
     assert caught.value.problems == [
         "canary.toml: no such file; name the configuration with --config FILE or $CANARY_CONFIG"

@@ -108,7 +108,7 @@ def test_headers_may_carry_the_token() -> None:
     """The token is filled in as it is at that moment, and given headers win over ours."""
     with fake_ingress() as fake:
         headers = {"Authorization": "Bearer {token}", "content-type": "application/cloudevents+json"}
-        settings = Settings(fake.url, lambda: "phc_x\n", preset="generic", headers=headers)
+        settings = Settings(fake.url, lambda: "phc_x\n", preset="generic", headers=lambda: headers)
         ingress = HttpIngress(settings, now=lambda: SENT)
         ingress.post([ONE])
         ingress.close()
@@ -125,9 +125,9 @@ def test_headers_may_carry_the_token() -> None:
         ({"url": "http://[::1"}, "probes.url: "),
         ({"url": "http://me:secret-word@x"}, "probes.url: must not hold a user or password"),
         ({"url": "http://ü..x"}, "probes.url: not a host name"),
-        ({"headers": {"X\r\nY": "1"}}, "probes.headers: not a name"),
-        ({"headers": {"Content-Length": "1"}}, "probes.headers: not a name"),
-        ({"headers": {"X": "a\r\nb"}}, "probes.headers.X: must be printable ASCII"),
+        ({"headers": lambda: {"X\r\nY": "1"}}, "probes.headers: not a name"),
+        ({"headers": lambda: {"Content-Length": "1"}}, "probes.headers: not a name"),
+        ({"headers": lambda: {"X": "a\r\nb"}}, "probes.headers.X: must be printable ASCII"),
         ({"preset": "generic", "template": "{"}, "probes.template: must be JSON"),
         ({"preset": "generic", "template": '{"a": "{event}"}'}, "probes.template: must hold {id}"),
         ({"preset": "generic", "batch_template": "{}"}, "probes.batch_template: must hold {events}"),
