@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from canary.readings import Progress, Reading, StageSpec
@@ -12,6 +12,7 @@ from reconcile.compare import Case, Glimpse, Placed, StageCase, out_of_order
 from reconcile.outcome import Outcome, Receipt
 
 WindowKey = tuple[str, datetime]
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class Book:
     def restore(self, track: Track) -> Entry:
         """A canary from the ledger: an earlier run's, or one that turned up after it was done with."""
         owed = track.owed
+        letters = [seen for seen in track.seen if seen.side == "dead_letter"]
         entry = Entry(
             owed,
             waits_from=max(owed.sent_at, self._epoch),
@@ -80,8 +82,9 @@ class Book:
             if owed.sent_at < self._epoch
             else owed.deadline,
             answer=track.answer,
-            seen={seen.stage: seen for seen in track.seen},
+            seen={seen.stage: seen for seen in track.seen if seen not in letters},
             judged=track.judged,
+            dead_letter=letters[0].reason or f"found in {letters[0].place}" if letters else None,
         )
         self._hold(entry)
         return entry
@@ -89,6 +92,7 @@ class Book:
     def _hold(self, entry: Entry) -> None:
         owed = entry.owed
         self.entries[owed.id] = entry
+        entry.copies_checked = self.stages[-1].topic  # it is read whole: a copy shows by itself
         key = (owed.probe, owed.window)
         home = self.settled if entry.judged is not None else self.windows
         home.setdefault(key, {})[owed.id] = entry
@@ -123,13 +127,15 @@ class Book:
     def case(self, entry: Entry) -> Case:
         """All the evidence about one canary, as the rules want it."""
         arrived = self.last in entry.seen
+        last = self.stages[-1]
+        whole = self.readings[last.name].covered_until(entry.owed.sent_at) if last.topic else None
         return Case(
             sent_at=entry.owed.sent_at,
             waits_from=entry.waits_from,
             deadline=entry.deadline,
             receipt=entry.receipt,
             stages=[self._stage_case(spec, entry, arrived=arrived) for spec in self.stages],
-            last_look_at=entry.last_look_at,
+            last_look_at=entry.last_look_at or whole,  # a topic that is read whole has no other corner
             dead_letter=entry.dead_letter,
             copied=entry.copied,
             corrupt=entry.corrupt,
@@ -177,7 +183,11 @@ class Book:
             seen = entry.seen.get(self.stages[0].name)
             if seen is None or entry.answer is None or seen.partition is None or seen.offset is None:
                 continue
-            placed = Placed(entry.answer.started_at, entry.answer.answered_at, seen.offset)
+            if entry.receipt is not Receipt.ACCEPTED:  # may be stored at any time after the answer
+                continue
+            promised = entry.receipt is Receipt.ACCEPTED  # else it may be appended long after the answer
+            answered_at = entry.answer.answered_at if promised else NEVER
+            placed = Placed(entry.answer.started_at, answered_at, seen.offset)
             lines[(seen.place, seen.partition)].append((placed, entry))
         self._carried = {}
         for key, line in lines.items():

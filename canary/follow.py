@@ -98,7 +98,10 @@ class Follower:
             return seen
         owed = entry.owed
         sent = probe.payload.event(owed.id, distinct_id=owed.distinct_id, sent_at=owed.sent_at)
-        return replace(seen, compared=True, differences=differences(sent, row.content, habits=probe.habits))
+        seen = replace(seen, compared=True, differences=differences(sent, row.content, habits=probe.habits))
+        if seen.differences and row.side == "last_look":  # the looks before may have been blind to it
+            return replace(seen, not_before=None)
+        return seen
 
     def _copies(self, entry: Entry, seen: Seen, rows: Sequence[Sighting], *, topic: bool) -> Seen:
         """Count what stands there beside the first: a record at another offset, a second row."""

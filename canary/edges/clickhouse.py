@@ -144,7 +144,7 @@ class ClickHouseStage:
                 return replace(self._unasked(), counts={"wide_look_over_budget": 1})
             raise
         seen = {one.id for one in look.sightings}
-        self._memory.answered(wanted, seen, started_at=look.started_at, narrow=bool(tenants))
+        self._memory.answered(wanted, seen, started_at=look.started_at, tenants=tenants)
         return look
 
     def _copies(self, wanted: Sequence[Wanted]) -> Look:
@@ -192,7 +192,14 @@ class ClickHouseStage:
         self._pace.used(started_at)
         rows = session.rows(statement, last=plan.last, rows=limit * len(wanted))
         seen_at = self._now()
-        seeing = Seeing(self.name, shape, seen_at=seen_at, side=plan.side, missed=self._memory.missed)
+        seeing = Seeing(
+            self.name,
+            shape,
+            seen_at=seen_at,
+            side=plan.side,
+            missed=self._memory.missed,
+            guessed=self._memory.guessed,
+        )
         ids = {one.id for one in wanted}
         result = found(rows, ids, seeing=seeing, rows_per_id=plan.rows_per_id)
         self._memory.learn(result.tenants)

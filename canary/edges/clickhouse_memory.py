@@ -15,6 +15,9 @@ WIDE_EVERY = timedelta(seconds=60)
 WIDE_AT_MOST = timedelta(hours=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
+Guess = tuple[datetime, AbstractSet[str]]
+"""When an id was asked for in vain, and under which tenants: true only if its row is one of theirs."""
+
 
 class Memory:
     """Which looks missed an id, and under which tenant each distinct_id's rows are stored.
@@ -24,6 +27,7 @@ class Memory:
 
     def __init__(self, fixed: AbstractSet[str] = frozenset()) -> None:
         self.missed: OrderedDict[UUID, datetime] = OrderedDict()
+        self.guessed: OrderedDict[UUID, Guess] = OrderedDict()
         self._asked: OrderedDict[UUID, datetime] = OrderedDict()
         self._fixed = fixed
         self._tenants: OrderedDict[str, str] = OrderedDict()
@@ -69,20 +73,27 @@ class Memory:
             self._tenants.popitem(last=False)
 
     def answered(
-        self, asked: Sequence[Wanted], found: AbstractSet[UUID], *, started_at: datetime, narrow: bool
+        self,
+        asked: Sequence[Wanted],
+        found: AbstractSet[UUID],
+        *,
+        started_at: datetime,
+        tenants: AbstractSet[str] = frozenset(),
     ) -> None:
         """After a successful look: found ids are done with, the others were not there at `started_at`.
 
-        A narrow look for a distinct_id whose tenant was only guessed claims nothing of the kind.
+        A look under guessed `tenants` (none: a wide one) claims so only for rows of these.
         """
         for one in asked:
-            self.missed.pop(one.id, None)
-            self._asked.pop(one.id, None)
+            for kept in (self.missed, self.guessed, self._asked):
+                kept.pop(one.id, None)
             if one.id in found:
                 continue
             self._asked[one.id] = started_at
-            if not narrow or self._fixed or one.distinct_id in self._tenants:
+            if not tenants or self._fixed or one.distinct_id in self._tenants:
                 self.missed[one.id] = started_at
-        for kept in (self.missed, self._asked):
+            else:
+                self.guessed[one.id] = (started_at, tenants)
+        for kept in (self.missed, self.guessed, self._asked):
             while len(kept) > MAX_IDS:
                 kept.popitem(last=False)

@@ -17,13 +17,20 @@ Row = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Seeing:
-    """What every sighting of one answer shares; `missed` is the last look that did not show an id."""
+    """What every sighting of one answer shares; `missed` is the last look that did not show an id,
+    `guessed` the same where it was asked for under certain tenants only."""
 
     stage: str
     shape: Shape
     seen_at: datetime
     side: str = ""
     missed: Mapping[UUID, datetime] = field(default_factory=dict)
+    guessed: Mapping[UUID, tuple[datetime, AbstractSet[str]]] = field(default_factory=dict)
+
+    def not_before(self, id_: UUID, tenant: str | None) -> datetime | None:
+        """When it was surely not there yet."""
+        asked_at, tenants = self.guessed.get(id_, (None, frozenset()))
+        return asked_at if tenant in tenants else self.missed.get(id_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def _sighting(row: Row, id_: UUID, seeing: Seeing, *, name: str, mergeable: bool
         stage=seeing.stage,
         place=seeing.shape.place,
         seen_at=seeing.seen_at,
-        not_before=seeing.missed.get(id_),
+        not_before=seeing.not_before(id_, row.get("tenant")),
         partition=_number(row.get("partition")),
         offset=_number(row.get("offset")),
         row=name,

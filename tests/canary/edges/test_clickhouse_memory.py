@@ -32,14 +32,14 @@ def test_known_tenants_narrow_and_unknown_distinct_ids_use_them_all() -> None:
     assert memory.tenants([_wanted(1, who="a"), _wanted(2, who="new")], NOON) == {"1", "2"}
 
 
-def test_a_guess_claims_no_miss() -> None:
+def test_a_guess_claims_a_miss_for_the_guessed_tenants_only() -> None:
     """Not there under a guessed tenant is not "not there"."""
     memory, known, guessed = Memory(), _wanted(1, who="a"), _wanted(2, who="new")
     memory.learn({"a": "1"})
-    memory.answered([known, guessed], set(), started_at=NOON, narrow=True)
-    assert set(memory.missed) == {known.id}
-    memory.answered([guessed], set(), started_at=NOON, narrow=False)
-    assert set(memory.missed) == {known.id, guessed.id}
+    memory.answered([known, guessed], set(), started_at=NOON, tenants={"1"})
+    assert (set(memory.missed), memory.guessed) == ({known.id}, {guessed.id: (NOON, {"1"})})
+    memory.answered([guessed], set(), started_at=NOON)
+    assert (set(memory.missed), memory.guessed) == ({known.id, guessed.id}, {})
 
 
 def test_ids_that_stay_away_are_looked_for_everywhere_ever_more_rarely() -> None:
@@ -56,15 +56,15 @@ def test_configured_tenants_are_the_last_word() -> None:
     memory, late = Memory(frozenset({"9"})), _wanted(1, age=2 * WIDE_AFTER)
     memory.learn({"d": "1"})
     assert memory.tenants([late], NOON) == {"9"}
-    memory.answered([late], set(), started_at=NOON, narrow=True)
+    memory.answered([late], set(), started_at=NOON, tenants={"9"})
     assert late.id in memory.missed
 
 
 def test_found_ids_are_forgotten() -> None:
     """Memory holds what is outstanding."""
     memory, one = Memory(), _wanted(1)
-    memory.answered([one], set(), started_at=NOON, narrow=False)
-    memory.answered([one], {one.id}, started_at=NOON, narrow=False)
+    memory.answered([one], set(), started_at=NOON)
+    memory.answered([one], {one.id}, started_at=NOON)
     assert not memory.missed
 
 
@@ -75,7 +75,7 @@ def test_everybody_gets_a_turn(count: int, chunk: int) -> None:
     asked: set[uuid.UUID] = set()
     for turn in range(-(-count // chunk)):
         now = memory.first(wanted, chunk)
-        memory.answered(now, set(), started_at=NOON + turn * SECOND, narrow=False)
+        memory.answered(now, set(), started_at=NOON + turn * SECOND)
         asked |= {one.id for one in now}
     assert asked == {one.id for one in wanted}
 

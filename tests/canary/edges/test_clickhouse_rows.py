@@ -112,6 +112,14 @@ def test_the_last_miss_bounds_the_arrival() -> None:
     assert seen.not_before == missed
 
 
+def test_a_guessed_miss_bounds_the_arrival_of_the_tenants_it_asked_for() -> None:
+    """A first row of a distinct_id proves whether the guess about its tenant was right."""
+    seeing = replace(SEEING, guessed={ID: (NOON, {"7"})})
+    [ours] = _found({**ROW, "tenant": "7"}, seeing=seeing).sightings
+    [other] = _found({**ROW, "tenant": "8"}, seeing=seeing).sightings
+    assert (ours.not_before, other.not_before) == (NOON, None)
+
+
 ANY_ROW = st.dictionaries(
     st.sampled_from([*ROW, "partition", "shard", "tenant"]), st.none() | st.text(), max_size=12
 )
