@@ -68,12 +68,12 @@ class Progress:
         nothing about this record.
         """
         index = bisect_right(self.committed, offset)
-        if index < len(self.committed):
-            at = self.first_seen[index]
-            return Standing(passed_at=at) if at >= since else Standing()
-        gone = [at for start, at in self.removed if start > offset and at >= since]
-        if gone:
-            return Standing(passed_at=gone[0], expired=True)
+        passed = self.first_seen[index] if index < len(self.committed) else None
+        gone = next((at for start, at in self.removed if start > offset and at >= since), None)
+        if gone is not None and (passed is None or gone < passed):
+            return Standing(passed_at=gone, expired=True)
+        if passed is not None:
+            return Standing(passed_at=passed) if passed >= since else Standing()
         return Standing(queued_at=self.read_at)
 
     def forget(self, before: datetime) -> None:

@@ -17,6 +17,9 @@ from reconcile.outcome import INGRESS, Flag, Outcome, may_become
 from reconcile.window import tally, unbalanced
 
 GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
+KEPT = timedelta(minutes=2)
+"""Readings are kept for at least so long: the rate of a backlog is told from them."""
+
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
 
@@ -111,17 +114,13 @@ class Settler:
     def _rejudge(self, key: WindowKey, entry: Entry, now: datetime, result: Settled) -> None:
         verdict = self._judge(entry, now)
         old = entry.judged
-        if old is None or (old.outcome, old.flags, old.final) == (
-            verdict.outcome,
-            verdict.flags,
-            verdict.final,
-        ):
-            if old is not None and old.reason != verdict.reason:
-                entry.judged = replace(old, reason=verdict.reason)
+        if old is None:
+            return
+        verdict = _standing(old, verdict)
+        if _says(old) == _says(verdict):
+            entry.judged = replace(old, reason=verdict.reason)
             self._let_go(entry)
             return
-        if old.outcome is not verdict.outcome and not may_become(old.outcome, verdict.outcome):
-            verdict = replace(verdict, outcome=old.outcome, final=old.final, hop=old.hop, spanned=old.spanned)
         report = self.reports.get(key)
         if report is not None:
             result.reports[key] = self.reports[key] = _amended(report, old, verdict)
@@ -195,6 +194,8 @@ class Settler:
         while self.recent and now - self.recent[0][0] > 2 * self._window + timedelta(minutes=1):
             self.recent.popleft()
         oldest = self._book.oldest() or now
+        for reading in self._book.readings.values():
+            reading.forget(min(oldest, now - KEPT))
         self.reports = {k: r for k, r in self.reports.items() if k in self._book.settled or r.end >= oldest}
 
     def _gauges(self) -> None:
@@ -211,14 +212,32 @@ def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:
     """The stage that showed a flag: the first with a copy, a difference; else the first or last one."""
     stages = [name for name in names if name in entry.seen]
     if flag is Flag.DUPLICATED:
-        return next((name for name in stages if entry.seen[name].copies), stages[-1])
+        stages = [name for name in stages if entry.seen[name].copies] or stages
+        return stages[0]
     if flag is Flag.CORRUPT:
-        return next((name for name in stages if entry.seen[name].differences), stages[-1])
+        stages = [name for name in stages if entry.seen[name].differences] or stages
+        return stages[0]
     return stages[0] if flag is Flag.OUT_OF_ORDER else stages[-1]
 
 
 def _open(entry: Entry) -> bool:
-    return entry.judged is not None and not entry.judged.final
+    """Whether its verdict may change without a sighting: not final, or a loss that spans several hops."""
+    judged = entry.judged
+    return judged is not None and (not judged.final or bool(judged.spanned))
+
+
+def _standing(old: Judged, new: Verdict) -> Verdict:
+    """The new verdict, less what may not change any more. What was flagged stays flagged."""
+    kept = replace(new, flags=new.flags | old.flags)
+    if old.outcome is new.outcome or may_become(old.outcome, new.outcome):
+        return kept
+    return replace(
+        kept, outcome=old.outcome, final=old.final, hop=old.hop, spanned=old.spanned, reason=old.reason
+    )
+
+
+def _says(verdict: Judged | Verdict) -> tuple[object, ...]:
+    return verdict.outcome, verdict.final, verdict.hop, verdict.spanned, verdict.flags
 
 
 def _amended(report: WindowReport, old: Judged, new: Verdict) -> WindowReport:

@@ -43,9 +43,10 @@ INGRESS = "ingress"
 
 
 def may_become(old: Outcome, new: Outcome) -> bool:
-    """Whether a settled canary's outcome may change so. Nothing un-arrives."""
+    """Whether a settled canary's outcome may change so. Nothing un-arrives,
+    and nothing goes back to waiting for its deadline (which moves when our line is anchored again)."""
     if old in (Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD):
-        return new is not old
+        return new not in (old, Outcome.PENDING)
     return old not in ARRIVED and new in ARRIVED
 
 

@@ -17,7 +17,6 @@ from canary.values import (
     Wanted,
 )
 from reconcile.outcome import Receipt
-from tests.virtual.clock import VirtualClock
 from tests.virtual.pipeline import DEAD, OVERFLOW, PROCESSED, RAW, Fate, Log, Pipeline, Record
 
 Place = tuple[str, int]

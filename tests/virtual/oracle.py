@@ -45,9 +45,9 @@ def _of_one(world: World, id_: UUID, may_miss: bool) -> list[str]:
         wrong.append(f"called {judged.outcome}, is {expected}")
     if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
         wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
-    if fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR:
-        if judged.outcome == "on_time" and "time_unknown" not in judged.flags:
-            wrong.append("far too late, and called on time with its time known")
+    far = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR
+    if far and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
+        wrong.append("far too late, and called on time with its time known")
     if fate.gone_at is None and any(item.outcome == "lost" for item in said):
         wrong.append("called lost, and was not")
     wrong += _flags(fate, set(map(str, judged.flags)), may_miss)
@@ -60,6 +60,8 @@ def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
         wrong.append("duplicated, and was not")
     if fate.copied_at and "duplicated" not in flags and not may_miss:
         wrong.append("not called duplicated")
+    if "out_of_order" in flags:
+        wrong.append("out of order, and was not")
     if "corrupt" in flags and not fate.corrupted:
         wrong.append("corrupt, and was not")
     if fate.corrupted and "corrupt" not in flags and not may_miss:

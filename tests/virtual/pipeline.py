@@ -62,9 +62,7 @@ class Pipeline:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
-        self.topics = {
-            name: [Log() for _ in range(PARTITIONS)] for name in (RAW, PROCESSED, OVERFLOW, DEAD)
-        }
+        self.topics = {name: [Log() for _ in range(PARTITIONS)] for name in (RAW, PROCESSED, OVERFLOW, DEAD)}
         self.rows: dict[UUID, list[Record]] = {}
         self.fates: dict[UUID, Fate] = {}
         self.stopped: set[str] = set()
@@ -88,7 +86,9 @@ class Pipeline:
     def post(self, event: Event) -> str:
         """Take one event as the next order for the ingress says; return the receipt."""
         mode = self.answers.pop(0) if self.answers else "accept"
-        receipt = {"accept": "accepted", "accept_and_drop": "accepted", "refuse": "refused"}.get(mode, "unknown")
+        receipt = {"accept": "accepted", "accept_and_drop": "accepted", "refuse": "refused"}.get(
+            mode, "unknown"
+        )
         fate = self.fates[event.id] = Fate(event, self.clock.monotonic(), receipt)
         fate.done.append(mode)
         if mode == "accept_and_drop":

@@ -1,12 +1,9 @@
 """Under any schedule of faults the monitor's verdicts are right, once everything was healed and read."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
 from hypothesis import HealthCheck, given, note, settings
-from hypothesis import strategies as st
 
 from tests.virtual.oracle import faults
 from tests.virtual.schedule import CLOCKS, INGRESS, MONITOR, PIPELINE, Step, play, schedules

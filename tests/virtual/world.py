@@ -1,7 +1,7 @@
 """The real watch, ledger and pager over the pipeline in memory, step by step in virtual time."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -175,21 +175,22 @@ class World:
         self._start()
 
     def finish(self, at_most: float = 900) -> None:
-        """Heal everything, send no more, and go on until nothing is open and no page is owed."""
+        """Heal everything; go on until nothing from before is open, and long enough for pages to end."""
         self.pipeline.heal()
         self.eyes.open()
         self.ledger.full = False
-        self.sending = False
-        self.run(60)
+        before = set(self.pipeline.fates)
         waited = 0.0
-        while waited < at_most and not self._quiet():
+        while waited < at_most and self._open(before):
             self.run(10, tick=2.0)
             waited += 10
+        self.run(40, tick=2.0)
+        self.sending = False
         self.run(30)
 
-    def _quiet(self) -> bool:
-        book = self.watch.desk.book
-        return not book.windows and all(e.judged and e.judged.final for e in book.entries.values())
+    def _open(self, ids: Collection[UUID]) -> bool:
+        entries = self.watch.desk.book.entries.values()
+        return any(e.owed.id in ids and not (e.judged and e.judged.final) for e in entries)
 
     def _note(self, settled: Settled) -> None:
         for item in settled.judged:
@@ -242,7 +243,10 @@ class World:
             ),
         ]
         if track is not None:
-            lines += [f"  seen {s.stage} {s.place} {s.partition}@{s.offset} {s.seen_at:%H:%M:%S}" for s in track.seen]
+            lines += [
+                f"  seen {s.stage} {s.place} {s.partition}@{s.offset} {s.seen_at:%H:%M:%S}"
+                for s in track.seen
+            ]
             lines.append(f"  sent {track.owed.sent_at:%H:%M:%S} window {track.owed.window:%H:%M:%S}")
         return "\n".join(lines)
 

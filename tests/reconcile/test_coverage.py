@@ -1,0 +1,58 @@
+"""Coverage: intervals that join where they touch, and never reach over a gap."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.coverage import Interval, all_covered_until, covered_until, extended, kept
+from tests.reconcile.cases import at
+
+intervals = st.builds(lambda a, n: Interval(at(a), at(a + n)), st.integers(0, 60), st.integers(0, 20))
+instants = st.integers(0, 80)
+
+
+def _all(items: list[Interval]) -> tuple[Interval, ...]:
+    made: tuple[Interval, ...] = ()
+    for item in items:
+        made = extended(made, item)
+    return made
+
+
+def _reached(items: list[Interval], since: datetime) -> datetime | None:
+    """The same by brute force: walk on for as long as some interval holds the place."""
+    if not any(item.since <= since <= item.until for item in items):
+        return None
+    while any(item.since <= since < item.until for item in items):
+        since = max(item.until for item in items if item.since <= since <= item.until)
+    return since
+
+
+@given(st.lists(intervals, max_size=8), instants)
+def test_reading_is_followed_to_the_first_gap(items: list[Interval], since: int) -> None:
+    """In whatever order the intervals came."""
+    assert covered_until(_all(items), at(since)) == _reached(items, at(since))
+
+
+@given(st.lists(intervals, max_size=8))
+def test_intervals_are_kept_apart_and_in_order(items: list[Interval]) -> None:
+    """Two that touch are one."""
+    made = _all(items)
+    assert all(a.until < b.since for a, b in pairwise(made))
+
+
+@given(st.lists(st.lists(intervals, max_size=4), max_size=4), instants)
+def test_all_partitions_are_covered_to_where_the_slowest_is(parts: list[list[Interval]], since: int) -> None:
+    """One that was not read from there makes the whole unread; so does having none."""
+    ends = [covered_until(_all(part), at(since)) for part in parts]
+    known = [end for end in ends if end is not None]
+    expected = min(known) if known and len(known) == len(ends) else None
+    assert all_covered_until([_all(part) for part in parts], at(since)) == expected
+
+
+@given(st.lists(intervals, max_size=8), instants, st.integers(0, 30))
+def test_what_is_dropped_is_not_missed(items: list[Interval], oldest: int, later: int) -> None:
+    """Nothing sent from then on is judged otherwise."""
+    made, since = _all(items), at(oldest) + timedelta(seconds=later)
+    assert covered_until(kept(made, at(oldest)), since) == covered_until(made, since)

@@ -1,0 +1,61 @@
+"""Windows tile time, half-open, and latency is told with its error."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.latency import Measured, between, summary
+from reconcile.window import deadline_of, window_of
+from tests.reconcile.cases import at
+
+moments = st.integers(0, 10**16).map(lambda n: datetime(1970, 1, 2, tzinfo=UTC) + timedelta(microseconds=n))
+widths = st.integers(1, 3600).map(lambda n: timedelta(seconds=n))
+
+
+@given(moments, widths)
+def test_every_instant_has_one_window(moment: datetime, width: timedelta) -> None:
+    """Half-open: the end belongs to the next."""
+    start = window_of(moment, width)
+    assert start <= moment < start + width
+    assert window_of(start, width) == start
+    assert window_of(start + width, width) == start + width
+    assert deadline_of(start, width=width, grace=timedelta(seconds=7)) - start == width + timedelta(seconds=7)
+
+
+@given(*[st.integers(0, 100) for _ in range(4)])
+def test_a_latency_holds_the_truth_within_its_error(sent: int, wide: int, wait: int, width: int) -> None:
+    """Whatever the two instants really were within their intervals."""
+    start = (at(sent), at(sent + wide))
+    end = (at(sent + wide + wait), at(sent + wide + wait + width))
+    measured = between(start, end)
+    for a in start:
+        for b in end:
+            true = (b - a).total_seconds()
+            assert (
+                measured.seconds - measured.error - 1e-6 <= true <= measured.seconds + measured.error + 1e-6
+            )
+
+
+def test_no_latency_is_negative() -> None:
+    """Intervals that overlap say: between nothing and that much."""
+    measured = between((at(5), at(5)), (at(3), at(7)))
+    assert (measured.seconds, measured.error) == (1.0, 1.0)
+    assert between((at(5), at(5)), (at(1), at(2))) == Measured(0.0, 0.0)
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=50))
+def test_quantiles_are_samples_and_in_order(values: list[float]) -> None:
+    """By nearest rank: each is a latency that somebody had, and at least that share had no more."""
+    told = summary([Measured(value, value / 10) for value in values])
+    assert told is not None
+    assert told["p50"] <= told["p90"] <= told["p99"] <= told["max"] == max(values)
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        assert told[name] in values
+        assert sum(value <= told[name] for value in values) >= share * len(values) - 1e-9
+    assert told["error"] == max(values) / 10
+
+
+def test_nobody_is_no_latency() -> None:
+    """None rather than zeros."""
+    assert summary([]) is None
