@@ -45,7 +45,7 @@ class Pace:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """Per partition what is still unfinished and where reading goes on, so that commits never run ahead."""
 
     unfinished: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Mover:
         self._bootstrap, self._group = bootstrap, group
         self._parts = [TopicPartition(topic, number) for number in range(partitions)]
         self._meddler = Meddler(plan, sink.at)
-        self._progress = _Progress()
+        self._progress = Progress()
         self._later: list[tuple[float, int, Item]] = []
         self._order = count()
         self._stop = threading.Event()

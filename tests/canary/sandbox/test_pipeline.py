@@ -1,0 +1,193 @@
+"""A running sandbox: from a post to a row, and what faults do on the way."""
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import clickhouse_connect
+import pytest
+import urllib3
+
+from canary import sandbox
+from canary.sandbox.faults import FaultError
+from canary.sandbox.movers import Progress
+
+pytestmark = pytest.mark.sandbox
+_LOOKUP = "SELECT toString(uuid), properties, timestamp FROM events WHERE uuid IN {ids:Array(UUID)}"
+Rows = Callable[[list[str], int], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sandbox.Handle]:
+    if importlib.util.find_spec("chdb") is None and os.environ.get("CI") != "true":
+        pytest.skip('needs the extra "sandbox"')
+    with sandbox.start(tmp_path_factory.mktemp("sandbox")) as handle:
+        yield handle
+
+
+@pytest.fixture
+def healed(running: sandbox.Handle) -> Iterator[sandbox.Handle]:
+    yield running
+    running.heal()
+
+
+@pytest.fixture
+def rows(running: sandbox.Handle) -> Iterator[Rows]:
+    """Looks up rows of `events`, waiting up to three seconds for so many."""
+    client = clickhouse_connect.get_client(
+        host="127.0.0.1",
+        port=running.state["clickhouse_direct"],
+        username="canary",
+        password=(running.dir / "ch-password").read_text(),
+        database="posthog",
+    )
+
+    def look(ids: list[str], many: int) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        deadline = time.monotonic() + 3
+        while len(found) < many and time.monotonic() < deadline:
+            found = [tuple(row) for row in client.query(_LOOKUP, parameters={"ids": ids}).result_rows]
+        return found
+
+    yield look
+    client.close()
+
+
+def posted(handle: sandbox.Handle, **changed: Any) -> tuple[str, int | str]:
+    event = {"api_key": "phc_sandbox", "event": "ingestion_canary", "distinct_id": "d", "uuid": str(uuid4())}
+    body = {**event, "properties": {"text": "hällo", "big": 2**53 + 1}, **changed}
+    with urllib3.PoolManager(retries=False) as pool:
+        try:
+            answer = pool.request("POST", f"{handle.ingress_url}/i/v0/e", json=body, timeout=1.0)
+        except urllib3.exceptions.HTTPError as error:
+            return str(body["uuid"]), type(error).__name__
+    return str(body["uuid"]), answer.status
+
+
+def test_an_event_becomes_a_row(running: sandbox.Handle, rows: Rows) -> None:
+    """Within seconds, with numbers as JavaScript knows them and PostHog's additions."""
+    id_, status = posted(running)
+    found = rows([id_], 1)
+
+    assert status == 200
+    assert json.loads(found[0][1])["big"] == 2**53
+    assert json.loads(found[0][1])["$geoip_country_code"] == "SE"
+
+
+@pytest.mark.parametrize("at", ["raw", "processed", "events"])
+def test_a_drop_takes_its_count_and_is_written_down(healed: sandbox.Handle, rows: Rows, at: str) -> None:
+    """One of two is gone, and the truth names it."""
+    healed.fault("drop", at=at, count=1)
+    ids = [posted(healed)[0], posted(healed)[0]]
+    arrived = [row[0] for row in rows(ids, 1)]
+    truth = healed.struck()[-1]
+
+    assert truth["at"] == at
+    assert sorted([*arrived, truth["uuid"]]) == sorted(ids)
+
+
+def test_copies_are_rows_of_their_own(healed: sandbox.Handle, rows: Rows) -> None:
+    """A copy of another day lies in another day."""
+    healed.fault("duplicate", at="events", count=1, how="another-day")
+    found = rows([posted(healed)[0]], 2)
+
+    assert len({row[2].date() for row in found}) == 2
+
+
+def test_a_timestamp_times_a_thousand(healed: sandbox.Handle, rows: Rows) -> None:
+    """The row is there, and its time is the last that ClickHouse knows."""
+    healed.fault("corrupt", at="events", count=1, field="timestamp")
+
+    assert rows([posted(healed)[0]], 1)[0][2].year == 2299
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "stored"),
+    [
+        ("refuse", 400, 0),
+        ("error", 500, 0),
+        ("throttle", 429, 0),
+        ("accept-and-drop", 200, 0),
+        ("timeout-stored", "ReadTimeoutError", 1),
+    ],
+)
+def test_posts_are_answered_as_asked(
+    healed: sandbox.Handle, rows: Rows, kind: str, status: int | str, stored: int
+) -> None:
+    """The answer is the fault's, and the event is stored or not as its kind says."""
+    healed.fault(kind, count=1)
+    struck, answer = posted(healed)
+    passed, _ = posted(healed)
+
+    assert answer == status
+    assert len(rows([struck, passed], 1 + stored)) == 1 + stored
+
+
+def test_a_stopped_mover_catches_up(healed: sandbox.Handle, rows: Rows) -> None:
+    """Nothing arrives while it is stopped; after healing all of it does."""
+    healed.fault("stop", at="processed")
+    time.sleep(0.3)
+    ids = [posted(healed)[0] for _ in range(3)]
+    time.sleep(0.5)
+    before = rows(ids, 0)
+    healed.heal()
+
+    assert before == []
+    assert len(rows(ids, 3)) == 3
+
+
+def test_a_frozen_broker_thaws(healed: sandbox.Handle, rows: Rows) -> None:
+    """A post in the freeze times out, and its event arrives after the thaw."""
+    healed.fault("freeze", at="raw")
+    id_, answer = posted(healed)
+    healed.heal()
+
+    assert answer == "ReadTimeoutError"
+    assert len(rows([id_], 1)) == 1
+
+
+def test_nonsense_is_refused_by_the_running_one(running: sandbox.Handle) -> None:
+    """The order's mistake comes back in its own words."""
+    with pytest.raises(FaultError, match="--at: must be one of"):
+        running.fault("drop", at="slack")
+
+
+def test_stopping_leaves_no_process_and_no_state(tmp_path: Path) -> None:
+    """After `stop` no process names the folder any more, and no half-written file lies there."""
+    handle = sandbox.start(tmp_path)
+    handle.stop()
+
+    assert not (tmp_path / "sandbox.json").exists()
+    assert not list(tmp_path.glob(".*.new"))
+    assert not _processes_naming(str(tmp_path))
+
+
+def _processes_naming(text: str) -> list[bytes]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes()
+        except OSError:
+            continue
+        if text.encode() in line:
+            found.append(line)
+    return found
+
+
+def test_commits_never_pass_what_is_unfinished() -> None:
+    """An event that is held back keeps the group's offset before it; what came after does not matter."""
+    progress = Progress()
+    for offset in (5, 6):
+        progress.read(0, offset)
+        progress.began((0, offset))
+    progress.finished((0, 6))
+    held = progress.due()
+    progress.finished((0, 5))
+
+    assert held == {0: 5}
+    assert progress.due() == {0: 7}
