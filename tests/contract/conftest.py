@@ -1,0 +1,56 @@
+"""The brokers that a topic edge is tried on, and a fresh topic for each test."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from canary.clock import Line, SystemClock
+from canary.edges.kafka import Settings
+from canary.identity import Mint, Verifier
+from canary.values import Marks
+from tests.contract.topic_bench import Bench
+from tests.contract.topic_labs import KAFKA, TANSU, Fake, Lab, apache, real, tansu
+
+SECRET = b"a secret of the tests"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "fake",
+        pytest.param("tansu", marks=pytest.mark.sandbox),
+        pytest.param("kafka", marks=pytest.mark.reference),
+    ],
+)
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    state: Path = tmp_path_factory.mktemp("broker")
+    if request.param == "fake":
+        yield Fake()
+    elif request.param == "tansu":
+        with real(tansu, state, TANSU) as broker:
+            yield broker
+    else:
+        with real(apache, state, KAFKA) as broker:
+            yield broker
+
+
+@pytest.fixture
+def bench(lab: Lab) -> Iterator[Bench]:
+    verifier = Verifier(SECRET, ["tests"])
+    topic = f"t{uuid.uuid4().hex[:8]}"
+    lab.make(topic, 4)
+    made = Bench(
+        lab=lab,
+        line=Line(SystemClock()),
+        mint=Mint(SECRET, "tests"),
+        settings=Settings("raw", (lab.address,), topic, wait=timedelta(milliseconds=100)),
+        marks=Marks(verifier.recognises, "ingestion_canary", "canary-"),
+        opened=[],
+    )
+    yield made
+    lab.heal()
+    for stage in made.opened:
+        stage.close()
