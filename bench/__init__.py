@@ -1,0 +1,1 @@
+"""What the monitor costs, measured against the sandbox: see `python -m bench --help`."""

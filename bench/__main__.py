@@ -1,0 +1,97 @@
+"""`python -m bench`: measure, print each figure beside its aim, and write docs/bench.md."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench import measures
+from bench.figures import Figure, as_json, markdown, setting, text
+from bench.lookup import lookups
+from bench.running import Load
+from canary.sandbox.handle import Handle, start
+
+DOCS = Path(__file__).parent.parent / "docs"
+KINDS = ("cpu-1", "cpu-10", "cpu-160", "sustained", "memory", "verdict", "frozen", "lookup")
+
+SLOW = Load("cpu-1", rate=1, lanes=64, pool=3)
+TEN = Load("cpu-10", rate=10, lanes=16, pool=3)
+MANY = Load("cpu-160", rate=160, lanes=16, pool=24, batch=16)
+MOST = Load("sustained", rate=320, lanes=16, pool=48, batch=16)
+HOUR = Load("memory", rate=240, lanes=16, pool=36, batch=16)
+ONE = Load("verdict", rate=2, lanes=4, pool=3)
+FROZEN = Load("frozen", rate=10, lanes=4, pool=6)
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="shorter, coarser; writes no document")
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS)
+    )
+    parser.add_argument("--broker", default="tansu", help="as of the sandbox: tansu, kafka or HOST:PORT")
+    told = parser.parse_args()
+    found: list[Figure] = []
+    for figure in _measured(told.only, told.broker, measures.QUICK if told.quick else measures.Lengths()):
+        found.append(figure)
+        _say(text([figure]).partition("\n")[2])
+    where = setting(
+        f"The daemon runs in a process of its own against the sandbox (broker: {told.broker}; windows of 5 s)"
+        ", which shares the machine. CPU is the process's own, user and system, over a steady interval."
+    )
+    _say("\n" + text(found) + f"\n\n{where.machine}\n{where.versions}")
+    if not told.quick and set(told.only) == set(KINDS):
+        DOCS.mkdir(exist_ok=True)
+        (DOCS / "bench.md").write_text(markdown(found, where))
+        (DOCS / "bench.json").write_text(as_json(found, where))
+    sys.exit(0)
+
+
+def _measured(only: Sequence[str], broker: str, lengths: measures.Lengths) -> Iterator[Figure]:
+    plans: tuple[tuple[int, dict[str, Callable[[Handle], Sequence[Figure]]]], ...] = (
+        (64, {"cpu-1": lambda at: [measures.cpu(at, SLOW, lengths, aim=None)]}),
+        (
+            16,
+            {
+                "cpu-10": lambda at: [measures.cpu(at, TEN, lengths, aim=2.6)],
+                "cpu-160": lambda at: [measures.cpu(at, MANY, lengths, aim=0.3)],
+                "sustained": lambda at: [measures.sustained(at, MOST, lengths, aim=300)],
+                "memory": lambda at: measures.memory(at, HOUR, lengths, aim=120),
+            },
+        ),
+        (
+            4,
+            {
+                "verdict": lambda at: [measures.proof_to_verdict(at, ONE, aim=2)],
+                "frozen": lambda at: [measures.frozen_metrics(at, FROZEN, aim=50)],
+            },
+        ),
+    )
+    for partitions, kinds in plans:
+        chosen = [measure for kind, measure in kinds.items() if kind in only]
+        if chosen:
+            yield from _on_sandbox(partitions, broker, chosen)
+    if "lookup" in only:
+        yield from lookups(1_000_000 if lengths is measures.QUICK else 20_000_000)
+
+
+def _on_sandbox(
+    partitions: int, broker: str, chosen: Sequence[Callable[[Handle], Sequence[Figure]]]
+) -> Iterator[Figure]:
+    with (
+        tempfile.TemporaryDirectory(prefix="canary-bench-") as folder,
+        start(Path(folder), broker=broker, partitions=partitions) as sandbox,
+    ):
+        for measure in chosen:
+            yield from measure(sandbox)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

