@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from canary.readings import Progress, Reading, StageSpec
 from canary.values import Answer, Judged, Owed, Seen, Track
-from reconcile.compare import Case, Glimpse, Placed, StageCase, out_of_order
+from reconcile.compare import Case, Glimpse, StageCase
+from reconcile.order import Placed, out_of_order
 from reconcile.outcome import Outcome, Receipt
 
 WindowKey = tuple[str, datetime]
@@ -150,16 +151,20 @@ class Book:
         reading = self.readings[spec.name]
         if not spec.topic:
             return StageCase(spec.name, False, glimpse or None, entry.asked.get(spec.name))
-        covered = reading.covered_until(entry.owed.sent_at)
-        if seen is None or seen.partition is None or seen.offset is None:
-            return StageCase(spec.name, True, glimpse or None, covered)
-        progress = reading.progress.get((seen.place, seen.partition), Progress())
-        standing = progress.standing(seen.offset, entry.owed.sent_at)
-        return StageCase(
+        case = StageCase(
             spec.name,
             True,
             glimpse or None,
-            covered,
+            reading.covered_until(entry.owed.sent_at),
+            drained=reading.drained,
+            positions_at=reading.positions_at,
+        )
+        if seen is None or seen.partition is None or seen.offset is None:
+            return case
+        progress = reading.progress.get((seen.place, seen.partition), Progress())
+        standing = progress.standing(seen.offset, entry.owed.sent_at)
+        return replace(
+            case,
             passed_at=standing.passed_at,
             expired=standing.expired,
             queued_at=standing.queued_at,

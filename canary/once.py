@@ -14,7 +14,6 @@ from reconcile.outcome import ARRIVED, Outcome
 
 TICK = 0.05
 QUIET = timedelta(seconds=1)
-FIRST_READING = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,6 @@ class Once:
         ]
         for thread in threads:
             thread.start()
-        self._first_reading(started)
         known_since: datetime | None = None
         while True:
             now = line.now()
@@ -96,14 +94,6 @@ class Once:
                 done.wait(self._watch.follow(name).total_seconds())
         except BaseException as error:  # told by the main thread, where it can be seen
             self._failure = error
-
-    def _first_reading(self, started: datetime) -> None:
-        """Give every stage a moment to begin reading, so that absence can be proven from the first send."""
-        line, readings = self._watch.desk.line, self._watch.desk.book.readings
-        while line.now() - started < FIRST_READING and not self._stop.is_set():
-            if all(reading.blind != "not read yet" for reading in readings.values()):
-                return
-            self._stop.wait(TICK)
 
     def _inject(self) -> None:
         for name in self._watch.probes:

@@ -10,6 +10,8 @@ from reconcile.coverage import Interval, all_covered_until, covered_until, exten
 
 RATE_OVER = timedelta(minutes=1)
 
+NOT_READ = "not read yet"
+
 Place = tuple[str, int]
 """A topic and one of its partitions."""
 
@@ -61,6 +63,10 @@ class Progress:
             return True
         return moved
 
+    def finished(self, end: int) -> bool:
+        """Whether nothing below `end` is left to do: passed, or removed before anybody came."""
+        return max(self.committed[-1] if self.committed else -1, self.log_start or 0) >= end
+
     def standing(self, offset: int, since: datetime) -> "Standing":
         """Where the consumer stands to a record appended after `since`.
 
@@ -92,10 +98,20 @@ class Reading:
         self.progress: dict[Place, Progress] = {}
         self.next_offsets: dict[Place, int] = {}
         self.partitions: int | None = None
-        self.blind = "not read yet"
-        self.positions_unreadable = "not read yet"
+        self.blind = NOT_READ
+        self.positions_unreadable = NOT_READ
         self.last_read_at: datetime | None = None
+        self.positions_at: datetime | None = None
+        self.drained: list[tuple[datetime, datetime]] = []
+        self._ends: tuple[datetime, dict[Place, int]] | None = None
         self.skew: Skew | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether reading has begun, or is known to be impossible."""
+        if self.blind:
+            return self.blind != NOT_READ
+        return bool(self.intervals) or not self.spec.topic
 
     def learn(self, look: Look) -> list[Position]:
         """Take a look in; return the positions that are news and belong into the ledger."""
@@ -108,7 +124,23 @@ class Reading:
         for item in look.coverage:
             self.cover(item)
         self.positions_unreadable = look.positions_unreadable
-        return [item for item in look.positions if self._progress(item).learn(item)]
+        news = [item for item in look.positions if self._progress(item).learn(item)]
+        if look.positions:
+            self._note_drained(look.positions)
+        return news
+
+    def _note_drained(self, positions: Sequence[Position]) -> None:
+        """See whether the consumer has finished all that stood in the topic at an earlier reading."""
+        ends = {(item.place, item.partition): item.end for item in positions}
+        known = {key: end for key, end in ends.items() if end is not None}
+        if len(known) < len(ends):
+            return
+        self.positions_at = max(item.read_at for item in positions)
+        if self._ends is None:
+            self._ends = (self.positions_at, known)
+        elif all(self.progress[key].finished(end) for key, end in self._ends[1].items()):
+            self.drained.append((self._ends[0], self.positions_at))
+            self._ends = (self.positions_at, known)
 
     def _progress(self, item: Position) -> Progress:
         return self.progress.setdefault((item.place, item.partition), Progress())
@@ -166,3 +198,5 @@ class Reading:
         self.intervals = {key: kept(items, before) for key, items in self.intervals.items()}
         for progress in self.progress.values():
             progress.forget(before)
+        keep = max(bisect_right(self.drained, before, key=lambda pair: pair[0]) - 1, 0)
+        del self.drained[:keep]

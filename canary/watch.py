@@ -13,7 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from alerts.condition import Condition
-from canary.ask import Asker, Stage, Table
+from canary.ask import SOON, Asker, Stage, Table
 from canary.desk import Desk
 from canary.event import EVENT_NAME
 from canary.follow import COSTS, Follower
@@ -28,6 +28,7 @@ from canary.values import Look, Track
 
 FLUSH_EVERY = timedelta(seconds=1)
 BLIND_PAUSE = timedelta(seconds=1)
+FIRST_READING = timedelta(seconds=3)
 PRUNE_BITES = 5
 
 
@@ -82,7 +83,8 @@ class Watch:
         self._pager = pager
         self._relane = relane
         self._retention = retention
-        self._flushed_at = desk.line.now()
+        self._flushed_at = self._started_at = desk.line.now()
+        self._begun = False
 
     def restore(self) -> int:
         """Take up what an earlier run left open; return how many canaries."""
@@ -93,7 +95,15 @@ class Watch:
         return count
 
     def inject(self, probe: str) -> timedelta:
-        """Note the receipts that came, send what is due; return how long until more is due."""
+        """Note the receipts that came, send what is due; return how long until more is due.
+
+        The first canaries wait a moment for every stage's first reading: what is sent before it could
+        not be proven absent. Sending never waits longer for a stage that cannot be read.
+        """
+        if not self._begun and self.desk.line.now() - self._started_at < FIRST_READING:
+            self._begun = all(reading.begun for reading in self.desk.book.readings.values())
+            if not self._begun:
+                return SOON
         return self._injector.inject(probe)
 
     def follow(self, name: str) -> timedelta:

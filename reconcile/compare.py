@@ -4,7 +4,8 @@ A backlog is never a loss and blindness is never a loss: `lost` needs a proof th
 arrive any more, and a last look that did not find it.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +46,8 @@ class StageCase:
     `passed_at`: when the next consumer's position was first seen beyond this sighting, or retention
     had removed it (`expired`) before that consumer came. `queued_at`: when that position was last read
     and had not passed. Both None: positions are unreadable.
+    `drained`: pairs (all that was in the topic at this time was finished, as seen at that time), in order;
+    `positions_at`: when positions were last read at all.
     """
 
     name: str
@@ -54,6 +57,8 @@ class StageCase:
     passed_at: datetime | None = None
     expired: bool = False
     queued_at: datetime | None = None
+    drained: Sequence[tuple[datetime, datetime]] = ()
+    positions_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,11 @@ def _proof(case: Case, now: datetime, limits: Limits) -> tuple[Proof | None, str
         return strict, ""
     if queued_at is not None and now - queued_at < limits.stale:
         return None, "queued: its consumer has not come to it yet"
-    return _proof_by_time(case, index, queued_at, limits), why_not
+    waited = max(case.waits_from, queued_at or case.waits_from) + max(limits.lost_after, limits.patience)
+    need = _queues_drained(case.stages[max(index, 0) : -1], waited, now, limits)
+    if need is None:
+        return None, "queued: a consumer on its way has not caught up since"
+    return _proof_by_time(case, index, need), why_not
 
 
 def _proof_of_no_append(case: Case, limits: Limits) -> tuple[Proof | None, str]:
@@ -212,10 +221,29 @@ def _proof_of_passing(here: StageCase, beyond: StageCase, limits: Limits) -> tup
     return Proof(need, (here.name, beyond.name), (), f"{how}, and {beyond.name} does not show it"), ""
 
 
-def _proof_by_time(case: Case, index: int, queued_at: datetime | None, limits: Limits) -> Proof | None:
-    """Where no position can be had: absent at a covered stage for `lost_after`, counted from the
-    send or from the last time when it was known to be still queued."""
-    need = max(case.waits_from, queued_at or case.waits_from) + max(limits.lost_after, limits.patience)
+def _queues_drained(
+    stages: Sequence[StageCase], need: datetime, now: datetime, limits: Limits
+) -> datetime | None:
+    """When nothing sent so long ago could still wait in a queue on its way; None while it could.
+
+    A queue whose positions cannot be read any more is given `lost_after` from when they last could.
+    """
+    for stage in stages:
+        if stage.positions_at is None:
+            continue
+        after = bisect_left(stage.drained, need, key=lambda pair: pair[0])
+        if after < len(stage.drained):
+            need = stage.drained[after][1] + limits.passed_grace
+        elif now - stage.positions_at < limits.stale:
+            return None
+        else:
+            need = max(need, stage.positions_at + limits.lost_after)
+    return need
+
+
+def _proof_by_time(case: Case, index: int, need: datetime) -> Proof | None:
+    """Where no position proves it: absent at a covered stage for `lost_after`, counted from the send or
+    from the last time when it was known to be still queued, and no queue on its way holds it."""
     behind = [s for s in case.stages[index + 1 :] if s.covered_until is not None and s.covered_until >= need]
     if not behind or behind[-1] is not case.stages[-1]:
         return None
@@ -249,29 +277,3 @@ def _detoured(stages: Sequence[StageCase]) -> bool:
         elif later is not None and stage.covered_until is not None and stage.covered_until >= later:
             return True
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One record of the first topic: when its canary was sent and answered, and its offset."""
-
-    sent_at: datetime
-    answered_at: datetime
-    offset: int
-
-
-def out_of_order(records: Iterable[Placed]) -> list[int]:
-    """Which of one partition's records (by index) lie before one that was answered before they were sent.
-
-    Only such pairs prove anything: two posts in flight together may lawfully land either way.
-    """
-    items = list(enumerate(records))
-    by_answer = sorted(items, key=lambda item: item[1].answered_at)
-    wrong, highest, upto = [], -1, 0
-    for index, record in sorted(items, key=lambda item: item[1].sent_at):
-        while upto < len(by_answer) and by_answer[upto][1].answered_at < record.sent_at:
-            highest = max(highest, by_answer[upto][1].offset)
-            upto += 1
-        if record.offset < highest:
-            wrong.append(index)
-    return sorted(wrong)

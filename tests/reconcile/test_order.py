@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.compare import Placed, out_of_order
+from reconcile.order import Placed, out_of_order
 from tests.reconcile.cases import at
 
 records = st.lists(
