@@ -20,6 +20,9 @@ GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
 KEPT = timedelta(minutes=2)
 """Readings are kept for at least so long: the rate of a backlog is told from them."""
 
+BITE = 1_000
+"""How many open canaries are judged again in one settling."""
+
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
 
@@ -50,22 +53,36 @@ class Settler:
         self.recent: deque[tuple[datetime, Entry]] = deque()
         self.last_looks: set[UUID] = set()
         self.copies: set[UUID] = set()
+        self._turn = 0
 
     def settle(self, now: datetime) -> Settled:
         """Settle what is due, judge again what may have changed; say what is new."""
         result = Settled()
         for key, entries in self._book.due(now):
             self._settle_window(key, entries, now, result)
-        for key in [key for key, entries in self._book.settled.items() if entries]:
-            for entry in list(self._book.settled[key].values()):
-                if _open(entry) or entry.owed.id in self._book.dirty:
-                    self._rejudge(key, entry, now, result)
+        for key, entry in self._again():
+            self._rejudge(key, entry, now, result)
         self._book.dirty.clear()
         self._drop_gone(now)
         self._settle_missed(now, result)
         result.minutes.extend(self._minutes.take(self._book.entries.values(), now))
         self._gauges()
         return result
+
+    def _again(self) -> list[tuple[WindowKey, Entry]]:
+        """Settled canaries to judge again: all of which something was seen, and a bite of the open ones.
+
+        A long backlog is many thousands; to weigh them all twice a second would take a whole core.
+        """
+        settled = [(key, entry) for key, group in self._book.settled.items() for entry in group.values()]
+        dirty = self._book.dirty
+        news = [item for item in settled if item[1].owed.id in dirty]
+        open_ = [item for item in settled if item[1].owed.id not in dirty and _open(item[1])]
+        if len(open_) <= BITE:
+            return news + open_
+        start = self._turn % len(open_)
+        self._turn = start + BITE
+        return news + [*open_, *open_][start : start + BITE]
 
     def _settle_window(
         self, key: WindowKey, entries: Mapping[UUID, Entry], now: datetime, result: Settled
@@ -118,7 +135,8 @@ class Settler:
             return
         verdict = _standing(old, verdict)
         if _says(old) == _says(verdict):
-            entry.judged = replace(old, reason=verdict.reason)
+            if old.reason != verdict.reason:
+                entry.judged = replace(old, reason=verdict.reason)
             self._let_go(entry)
             return
         report = self.reports.get(key)
@@ -228,7 +246,7 @@ def _open(entry: Entry) -> bool:
 
 def _standing(old: Judged, new: Verdict) -> Verdict:
     """The new verdict, less what may not change any more. What was flagged stays flagged."""
-    kept = replace(new, flags=new.flags | old.flags)
+    kept = new if new.flags >= old.flags else replace(new, flags=new.flags | old.flags)
     if old.outcome is new.outcome or may_become(old.outcome, new.outcome):
         return kept
     return replace(

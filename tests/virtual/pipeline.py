@@ -125,6 +125,7 @@ class Pipeline:
             )
             self._gone(record.id, stage)
             return
+        again = stage in fate.appended  # a copy may come when its window has long been settled
         corrupted = record.corrupted or self._ordered("corrupt", stage)
         fate.corrupted |= corrupted
         name = stage
@@ -132,7 +133,10 @@ class Pipeline:
             name, fate.detoured = OVERFLOW, True
         self._append(name, stage, Record(record.id, now, corrupted))
         if self._ordered("duplicate", stage):
-            fate.copied_at.add(stage)
+            if again:
+                fate.replayed = True
+            else:
+                fate.copied_at.add(stage)
             self._append(name, stage, Record(record.id, now, corrupted))
 
     def _append(self, place: str, stage: str, record: Record) -> None:

@@ -10,7 +10,7 @@ from tests.virtual.schedule import CLOCKS, INGRESS, MONITOR, PIPELINE, Step, pla
 from tests.virtual.world import World
 
 BOUNDED = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     print_blob=True,

@@ -89,6 +89,7 @@ class World:
     lanes: int = 4
     limits: Limits = LIMITS
     sending: bool = True
+    rate: float = 1.0
     pipeline: Pipeline = field(init=False)
     ledger: FailingLedger = field(init=False)
     watch: Watch = field(init=False)
@@ -127,7 +128,7 @@ class World:
     def _probe(self, line: Line) -> Probe:
         return Probe(
             PROBE,
-            pace=Pace(rate=1.0),
+            pace=Pace(rate=self.rate),
             mint=Mint(SECRET, PROBE),
             payload=Payload(SECRET, PROBE),
             habits=HABITS["posthog"],
@@ -170,7 +171,10 @@ class World:
         self.clock.step_wall(seconds)
 
     def kill(self) -> None:
-        """kill -9 and a restart on the same ledger."""
+        """kill -9 and a restart on the same ledger. An answer that was not noted is known to nobody."""
+        for id_, fate in self.pipeline.fates.items():
+            if (track := self.ledger.find(id_)) is not None and track.answer is None:
+                fate.receipt = "unknown"
         self.ledger.close()
         self._start()
 
