@@ -102,6 +102,14 @@ CATALOGUE = (
 )
 
 
+_OF_STAGES = (
+    "clock_skew_seconds",
+    "clock_skew_error_seconds",
+    "consumer_lag_messages",
+    "consumer_lag_seconds",
+)
+
+
 class Metrics:
     """The catalogue's metrics, every known series at 0 from the start."""
 
@@ -122,17 +130,22 @@ class Metrics:
             self._touch("receipts_total", [(probe, receipt) for receipt in Receipt])
             self._touch("outcomes_total", self._outcome_series(probe))
             self._touch("flags_total", [(probe, flag, stage) for flag in Flag for stage in stages])
-            self._touch("latency_seconds", [(probe, hop) for hop in (*self.hops, END_TO_END)])
+            for name in ("latency_seconds", "latency_error_seconds"):
+                self._touch(name, [(probe, hop) for hop in (*self.hops, END_TO_END)])
             self._touch("not_sent_total", [(probe, r) for r in ("ledger", "budget", "behind")])
             gone = (Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED, Outcome.OVERDUE, Outcome.UNREAD)
             self._touch(
                 "amended_total", [(probe, a, b) for a in gone for b in (Outcome.ON_TIME, Outcome.LATE)]
             )
         for stage in stages:
-            for name in ("foreign_total", "blind", "coverage_age_seconds", "clock_skew_seconds"):
+            for name in ("foreign_total", "blind", "coverage_age_seconds", *_OF_STAGES):
                 self._touch(name, [(stage,)])
+            self._touch(
+                "read_total", [(stage, unit) for unit in ("records", "bytes", "rows_read", "queries")]
+            )
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])
+        self._touch("notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "summary")])
         self.gauge("build_info", __version__).set(1)
         self.gauge("ledger_up").set(1)
 

@@ -29,7 +29,7 @@ HINTS = {
     "out_of_order": "look for retries in the producer, or more than one request in flight",
     "detoured": "look at overflow and alternate topics, and at our own reader",
     "stored_after_refusal": "the ingress refuses what it stores: clients will send it again",
-    "blind": "check the address, rights and password that this check reads the stage with",
+    "blind": "check that it is up, and the address, rights and password that this check reads it with",
     "down": "nothing went in: check that the ingress is up and reachable from here",
 }
 
@@ -103,17 +103,23 @@ class Result:
             return f"All {self.sent} canaries arrived once, intact and on time (slowest {worst:.1f} s)."
         if not self.faults:
             return "Nothing was sent, so nothing can be said."
-        told = "; ".join(_sentence(fault, self.sent) for fault in self.faults[:3])
-        return f"{told}. {arrived} of {self.sent} arrived."
+        told = "; ".join(_sentences(self.faults, self.sent)[:3])
+        unread = sum(v.outcome is Outcome.UNREAD for v in self.finished.verdicts.values())
+        rest = f" What became of {unread} of {self.sent} cannot be told." if unread else ""
+        if arrived or not unread:
+            rest = f" {arrived} of {self.sent} arrived.{rest}"
+        return f"{told}.{rest}"
 
     def _faults(self) -> Iterator[Fault]:
         yield from self._by_outcome()
         yield from self._by_flag()
         yield from self._blind()
+        stored: dict[str, list[UUID]] = defaultdict(list)
         for id_, entry in self.finished.entries.items():
             if entry.receipt is Receipt.REFUSED and entry.seen:
-                stage = next(name for name in self.names if name in entry.seen)
-                yield Fault("stored_after_refusal", "degraded", 1, (id_,), stage=stage)
+                stored[next(name for name in self.names if name in entry.seen)].append(id_)
+        for stage, ids in stored.items():
+            yield Fault("stored_after_refusal", "degraded", len(ids), tuple(ids), stage=stage)
 
     def _by_outcome(self) -> Iterator[Fault]:
         groups: dict[tuple[Outcome, Any], list[UUID]] = defaultdict(list)
@@ -131,12 +137,9 @@ class Result:
         if verdict.outcome is Outcome.OVERDUE:
             entry = self.finished.entries[id_]
             here = max((i for i, name in enumerate(self.names) if name in entry.seen), default=0)
-            return self.names[here], self.names[min(here + 1, len(self.names) - 1)], self._queued(verdict)
+            queued = verdict.reason.startswith("queued")
+            return self.names[here], self.names[min(here + 1, len(self.names) - 1)], queued
         return None
-
-    @staticmethod
-    def _queued(verdict: Verdict) -> bool:
-        return verdict.reason.startswith("queued")
 
     def reason(self, ids: Sequence[UUID]) -> str:
         """Why, in the words of the first verdict."""
@@ -173,11 +176,13 @@ class Result:
             )
 
     def _blind(self) -> Iterator[Fault]:
-        unknown = [v for v in self.finished.verdicts.values() if v.outcome is Outcome.UNREAD]
-        for stage, reason in self.finished.blind.items():
-            last = stage == self.names[-1]
-            state: State = "unknown" if last and (unknown or not self.finished.verdicts) else "degraded"
-            yield Fault("blind", state, 1, stage=stage, reason=reason)
+        unread = [i for i, v in self.finished.verdicts.items() if v.outcome is Outcome.UNREAD]
+        last, blind = self.names[-1], dict(self.finished.blind)
+        if unread:  # it may see again by now: what it did not show in time is not known all the same
+            blind.setdefault(last, "not read in time")
+        for stage, reason in blind.items():
+            unknown = stage == last and (unread or not self.finished.verdicts)
+            yield Fault("blind", "unknown" if unknown else "degraded", 1, stage=stage, reason=reason)
 
     def latencies(self) -> dict[tuple[str, str], dict[str, float]]:
         """p50 to max and error in seconds, by hop; (ingress, last stage) is the whole way."""
@@ -273,9 +278,22 @@ _OUTCOMES: Mapping[Outcome, Callable[[Result, Any, tuple[UUID, ...]], Fault]] = 
 }
 
 
+def _sentences(faults: Sequence[Fault], sent: int) -> list[str]:
+    """One for each fault; stages that are blind for the same reason share one."""
+    blind: dict[str, list[str]] = defaultdict(list)
+    for fault in faults:
+        if fault.kind == "blind":
+            blind[fault.reason].append(fault.stage or "")
+    return [
+        f"{' and '.join(blind.pop(fault.reason))} could not be read ({fault.reason})"
+        if fault.kind == "blind"
+        else _sentence(fault, sent)
+        for fault in faults
+        if fault.kind != "blind" or fault.reason in blind
+    ]
+
+
 def _sentence(fault: Fault, sent: int) -> str:
-    if fault.kind == "blind":
-        return f"{fault.stage} could not be read ({fault.reason})"
     queued = "queued and " if fault.kind == "overdue" and fault.state == "degraded" else ""
     detail = f" ({fault.field}: expected {fault.expected}, found {fault.found})" if fault.field else ""
     kind = fault.kind.replace("_", " ")
