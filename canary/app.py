@@ -17,7 +17,7 @@ from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig, StageC
 from canary.content import HABITS
 from canary.courier import Courier
 from canary.desk import Desk, Plan
-from canary.edges import clickhouse, clickhouse_settings, http, http_tls, kafka, kafka_security
+from canary.edges import clickhouse, http, kafka
 from canary.event import EVENT_NAME, Payload
 from canary.identity import Mint, Verifier
 from canary.laner import DISTINCT_PREFIX, Laner
@@ -159,9 +159,9 @@ def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | 
 
 
 def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
-    files = http_tls.TlsFiles()
+    files = http.TlsFiles()
     if told.tls is not None:
-        files = http_tls.TlsFiles(
+        files = http.TlsFiles(
             ca_file=_text(told.tls.ca_file),
             cert_file=_text(told.tls.cert_file),
             key_file=_text(told.tls.key_file),
@@ -205,14 +205,14 @@ def _stages(config: Config, verifier: Verifier, now: Now, ledger: Ledger) -> dic
 def _kafka(stage: KafkaStageConfig, next_group: str | None, instance: str) -> kafka.Settings:
     tls = sasl = None
     if stage.tls is not None:
-        tls = kafka_security.Tls(
+        tls = kafka.Tls(
             ca_file=_text(stage.tls.ca_file),
             certificate_file=_text(stage.tls.cert_file),
             key_file=_text(stage.tls.key_file),
             check_hostname=stage.tls.verify,
         )
     if stage.sasl is not None and (secret := stage.sasl.login or stage.sasl.bearer) is not None:
-        sasl = kafka_security.Sasl(stage.sasl.mechanism, secret, stage.sasl.username or "")
+        sasl = kafka.Sasl(stage.sasl.mechanism, secret, stage.sasl.username or "")
     return kafka.Settings(
         name=stage.name,
         bootstrap=stage.bootstrap,
@@ -227,16 +227,16 @@ def _kafka(stage: KafkaStageConfig, next_group: str | None, instance: str) -> ka
     )
 
 
-def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse_settings.Settings:
+def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse.Settings:
     tls = None
     if stage.tls is not None:
-        tls = clickhouse_settings.Tls(
+        tls = clickhouse.Tls(
             ca=_text(stage.tls.ca_file),
             cert=_text(stage.tls.cert_file),
             key=_text(stage.tls.key_file),
             verify=stage.tls.verify,
         )
-    return clickhouse_settings.Settings(
+    return clickhouse.Settings(
         name=stage.name,
         url=stage.url,
         database=stage.database,

@@ -120,14 +120,14 @@ def _watch(sandbox: Any, daemon: "subprocess.Popen[str]", lasting: timedelta | N
     teller.start()
     ends = time.monotonic() + lasting.total_seconds() if lasting is not None else None
     with _keys() as keys:
-        while daemon.poll() is None:
-            if ends is not None and time.monotonic() >= ends:
-                return codes.OK
+        while daemon.poll() is None and (ends is None or time.monotonic() < ends):
             key = keys.next(0.2)
             if key == "q":
                 return codes.OK
             _press(sandbox, key)
-    fail(codes.SOFTWARE, f"the daemon ended by itself (exit code {daemon.returncode})")
+    if daemon.poll() is None:
+        return codes.OK
+    return fail(codes.SOFTWARE, f"the daemon ended by itself (exit code {daemon.returncode})")
 
 
 def _press(sandbox: Any, key: str) -> None:

@@ -1,1 +1,1 @@
-"""One file a system. Leaves: they import `canary.values` (and what it stands on) only."""
+"""One folder a system. Leaves: they import `canary.values` (and what it stands on) only."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from canary.edges.kafka import Settings
-from canary.edges.kafka_batches import Header
-from canary.edges.kafka_record import Recogniser, Spot
+from canary.edges.kafka.batches import Header
+from canary.edges.kafka.record import Recogniser, Spot
 from canary.values import Coverage, Look, Marks, Now, Position, Resume, Sighting, Wanted
 
 Place = tuple[str, int]

@@ -10,11 +10,12 @@ from typing import Protocol
 import pytest
 
 from canary.sandbox.broker import Tansu
+from canary.sandbox.direct import DirectProducer
 from canary.sandbox.doors import Doors
 from canary.sandbox.faults import fault_from
 from canary.sandbox.gate import Gate
 from canary.sandbox.ingress import Ingress
-from canary.sandbox.kafka_clients import RAW, Producer, make_topics
+from canary.sandbox.kafka_clients import DEAD_LETTERS, PROCESSED, RAW, make_topics
 from canary.sandbox.meddle import Plan, Truth
 from reconcile.outcome import Receipt
 from tests.contract.fake_ingress import OK, Behaviour, FakeIngress, answer, fake_ingress, resets, says, silent
@@ -71,7 +72,10 @@ class SandboxLab:
         self.stack.callback(broker.stop)
         broker.start()
         make_topics(broker.inside, broker.partitions)
-        producer = Producer(broker.inside, "ingress", one_by_one=True, expiry=timedelta(seconds=10))
+        topics = {RAW: broker.partitions, PROCESSED: broker.partitions, DEAD_LETTERS: 1}
+        producer = DirectProducer(
+            broker.direct, "ingress", partitions=topics, one_by_one=True, expiry=timedelta(seconds=10)
+        )
         self.stack.callback(producer.close)
         self.plan = Plan(Truth(self.folder / "faults.jsonl"))
         self.ingress = Ingress(producer, self.plan, gate=self.gate, partitions=producer.partitions(RAW))

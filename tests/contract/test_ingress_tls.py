@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from canary.edges.http import HttpIngress, Settings
-from canary.edges.http_tls import TlsFiles
+from canary.edges.http.tls import TlsFiles
 from canary.event import Payload
 from canary.identity import Mint
 from canary.values import Answer

@@ -15,7 +15,7 @@ from kafka.errors import NoError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
 from canary.edges.kafka import KafkaStage, Settings
-from canary.edges.kafka_batches import Header
+from canary.edges.kafka.batches import Header
 from canary.sandbox.broker import Apache, Broker, ImpossibleError, Tansu
 from canary.sandbox.doors import Doors
 from canary.values import Look, Marks, Now, Resume, Wanted

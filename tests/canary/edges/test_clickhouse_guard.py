@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.clickhouse_guard import Known, guard, limits
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse.guard import Known, guard, limits
+from canary.edges.clickhouse.settings import Settings
 
 SETTINGS = Settings(name="events", url="http://h", database="d", table="t")
 COST = limits(SETTINGS, time=timedelta(seconds=2), size=5, rows=7)

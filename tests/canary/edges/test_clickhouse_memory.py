@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.clickhouse_memory import WIDE_AFTER, WIDE_EVERY, Memory
-from canary.edges.clickhouse_pace import Pace
+from canary.edges.clickhouse.memory import WIDE_AFTER, WIDE_EVERY, Memory
+from canary.edges.clickhouse.pace import Pace
 from canary.values import Wanted
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.clickhouse_rows import Found, Row, Seeing, found, moment
-from canary.edges.clickhouse_schema import Column, Shape
+from canary.edges.clickhouse.rows import Found, Row, Seeing, found, moment
+from canary.edges.clickhouse.schema import Column, Shape
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = uuid.UUID(int=7)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges import clickhouse_schema as schema
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse import schema
+from canary.edges.clickhouse.settings import Settings
 
 SETTINGS = Settings(name="events", url="http://h", database="d", table="t")
 

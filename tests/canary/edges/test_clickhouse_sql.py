@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges import clickhouse_schema as schema
-from canary.edges import clickhouse_sql as sql
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse import schema, sql
+from canary.edges.clickhouse.settings import Settings
 from canary.values import Wanted
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from canary.edges.http import HttpIngress, Settings
-from canary.edges.http_shape import PostHogShape, TemplateShape
+from canary.edges.http.shape import PostHogShape, TemplateShape
 from canary.values import Event
 from tests.contract.fake_ingress import fake_ingress
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.memory_records import MemoryRecordsBuilder
 
-from canary.edges.kafka_batches import Batch, UnreadableError, batches
+from canary.edges.kafka.batches import Batch, UnreadableError, batches
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 _CRC, _ATTRIBUTES = 17, 21

@@ -10,7 +10,7 @@ import pytest
 
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
-from canary.edges.kafka_security import Sasl, Tls, library_settings
+from canary.edges.kafka.security import Sasl, Tls, library_settings
 from canary.values import Marks, Resume
 
 MARKS = Marks(lambda _: False, "ingestion_canary", "canary-")

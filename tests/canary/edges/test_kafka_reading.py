@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.kafka_reading import EMPTY_AFTER, Reading
+from canary.edges.kafka.reading import EMPTY_AFTER, Reading
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

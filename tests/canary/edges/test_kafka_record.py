@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.kafka_batches import Header
-from canary.edges.kafka_record import MAX_UNPACKED, Recogniser, Spot
+from canary.edges.kafka.batches import Header
+from canary.edges.kafka.record import MAX_UNPACKED, Recogniser, Spot
 from canary.identity import Mint, Verifier
 from canary.values import Marks, Sighting
 from tests.contract.fake_topic import FakeRecord

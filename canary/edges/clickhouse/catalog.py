@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from canary.edges import clickhouse_schema as schema
-from canary.edges import clickhouse_sql as sql
-from canary.edges.clickhouse_client import Blind, Reply
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse import schema, sql
+from canary.edges.clickhouse.client import Blind, Reply
+from canary.edges.clickhouse.settings import Settings
 from canary.values import Now
 
 KEEP = timedelta(minutes=10)

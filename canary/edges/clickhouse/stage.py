@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from canary.edges import clickhouse_sql as sql
-from canary.edges.clickhouse_catalog import Catalog
-from canary.edges.clickhouse_client import Blind
-from canary.edges.clickhouse_memory import Memory
-from canary.edges.clickhouse_pace import Pace
-from canary.edges.clickhouse_rights import rights
-from canary.edges.clickhouse_rows import Found, Seeing, found
-from canary.edges.clickhouse_schema import Shape
-from canary.edges.clickhouse_session import Session
-from canary.edges.clickhouse_settings import Settings, Tls
-from canary.edges.clickhouse_side import Side, look_beside
+from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.catalog import Catalog
+from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.memory import Memory
+from canary.edges.clickhouse.pace import Pace
+from canary.edges.clickhouse.rights import rights
+from canary.edges.clickhouse.rows import Found, Seeing, found
+from canary.edges.clickhouse.schema import Shape
+from canary.edges.clickhouse.session import Session
+from canary.edges.clickhouse.settings import Settings, Tls
+from canary.edges.clickhouse.side import Side, look_beside
 from canary.values import Look, Marks, Now, Skew, Wanted
 
 __all__ = ["ClickHouseStage", "Settings", "Tls", "rights"]

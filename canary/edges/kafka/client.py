@@ -17,7 +17,7 @@ from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
-from canary.edges.kafka_security import Sasl, Tls, library_settings
+from canary.edges.kafka.security import Sasl, Tls, library_settings
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from canary.edges.clickhouse_settings import DEFAULT_COLUMNS, LOGICAL, Settings
+from canary.edges.clickhouse.settings import DEFAULT_COLUMNS, LOGICAL, Settings
 
 _MERGES = re.compile(r"(Replacing|Coalescing|Aggregating|Summing)MergeTree$")
 _DISTRIBUTED = re.compile(r"^Distributed\(")

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from canary.edges import clickhouse_sql as sql
-from canary.edges.clickhouse_catalog import Catalog
-from canary.edges.clickhouse_client import Blind
-from canary.edges.clickhouse_rows import Found, Seeing, found
-from canary.edges.clickhouse_session import Session
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.catalog import Catalog
+from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.rows import Found, Seeing, found
+from canary.edges.clickhouse.session import Session
+from canary.edges.clickhouse.settings import Settings
 from canary.values import Now, Sighting, Wanted
 
 _BY_ID = sql.Prune(day=False, rest=False)

@@ -10,7 +10,7 @@ import kafka.errors as kafka_errors
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest, OffsetFetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
 
-from canary.edges.kafka_client import Client, TroubleError
+from canary.edges.kafka.client import Client, TroubleError
 
 Place = tuple[str, int]
 

@@ -3,11 +3,11 @@
 from collections import Counter
 from datetime import datetime, timedelta
 
-from canary.edges import clickhouse_sql as sql
-from canary.edges.clickhouse_client import Blind, Reply, Server
-from canary.edges.clickhouse_guard import Guard, guard, limits
-from canary.edges.clickhouse_rows import Row
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.client import Blind, Reply, Server
+from canary.edges.clickhouse.guard import Guard, guard, limits
+from canary.edges.clickhouse.rows import Row
+from canary.edges.clickhouse.settings import Settings
 from canary.values import Now, Skew
 
 SKEW_EVERY = timedelta(seconds=60)

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from canary.edges.kafka_client import Access, Client, TroubleError
-from canary.edges.kafka_cluster import Cluster
-from canary.edges.kafka_fetching import Fetching
-from canary.edges.kafka_partitions import ALTERNATE, DEAD_LETTER, Partitions
-from canary.edges.kafka_positions import Positions
-from canary.edges.kafka_reading import Reading
-from canary.edges.kafka_record import Recogniser
-from canary.edges.kafka_requests import Limits
-from canary.edges.kafka_security import Sasl, Tls
+from canary.edges.kafka.client import Access, Client, TroubleError
+from canary.edges.kafka.cluster import Cluster
+from canary.edges.kafka.fetching import Fetching
+from canary.edges.kafka.partitions import ALTERNATE, DEAD_LETTER, Partitions
+from canary.edges.kafka.positions import Positions
+from canary.edges.kafka.reading import Reading
+from canary.edges.kafka.record import Recogniser
+from canary.edges.kafka.requests import Limits
+from canary.edges.kafka.security import Sasl, Tls
 from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
 
 EARLY = 0.025

@@ -19,9 +19,9 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3 import exceptions as http
 
-from canary.edges.clickhouse_guard import Known, matters
-from canary.edges.clickhouse_settings import Settings
-from canary.edges.clickhouse_sql import Statement
+from canary.edges.clickhouse.guard import Known, matters
+from canary.edges.clickhouse.settings import Settings
+from canary.edges.clickhouse.sql import Statement
 
 CLIENT_NAME = "ingestion-canary"
 RENEW = timedelta(minutes=10)

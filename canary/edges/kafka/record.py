@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from canary.edges.kafka_batches import Header, Record
+from canary.edges.kafka.batches import Header, Record
 from canary.values import Content, Marks, Sighting
 
 MAX_UNPACKED = 32 * 1024 * 1024

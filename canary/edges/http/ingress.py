@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import SplitResult, quote, urlsplit
 
-from canary.edges.http_shape import PostHogShape, Shape, TemplateShape
-from canary.edges.http_tls import TlsContexts, TlsFiles
-from canary.edges.http_wire import Heard, Resolver, Unanswered, Unsent, Wire, connect
+from canary.edges.http.shape import PostHogShape, Shape, TemplateShape
+from canary.edges.http.tls import TlsContexts, TlsFiles
+from canary.edges.http.wire import Heard, Resolver, Unanswered, Unsent, Wire, connect
 from canary.values import Answer, Event, Now, Secret
 from reconcile.outcome import Receipt, combined
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from canary.edges import kafka_requests as requests
-from canary.edges.kafka_client import Client
-from canary.edges.kafka_reading import Reading
-from canary.edges.kafka_requests import NO_ID, Place, Topic
+from canary.edges.kafka import requests
+from canary.edges.kafka.client import Client
+from canary.edges.kafka.reading import Reading
+from canary.edges.kafka.requests import NO_ID, Place, Topic
 from canary.values import Now, Resume
 
 ALTERNATE, DEAD_LETTER = "alternate", "dead_letter"

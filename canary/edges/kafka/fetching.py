@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from canary.edges import kafka_requests as requests
-from canary.edges.kafka_batches import Record, UnreadableError, batches
-from canary.edges.kafka_client import Bell, Client, Pending, TroubleError
-from canary.edges.kafka_partitions import Partitions
-from canary.edges.kafka_reading import Reading
-from canary.edges.kafka_record import Recogniser, Spot
-from canary.edges.kafka_requests import Fetched, Limits, Place
+from canary.edges.kafka import requests
+from canary.edges.kafka.batches import Record, UnreadableError, batches
+from canary.edges.kafka.client import Bell, Client, Pending, TroubleError
+from canary.edges.kafka.partitions import Partitions
+from canary.edges.kafka.reading import Reading
+from canary.edges.kafka.record import Recogniser, Spot
+from canary.edges.kafka.requests import Fetched, Limits, Place
 from canary.values import Now, Sighting
 
 

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from canary.edges.clickhouse_schema import Column, Shape, quoted
+from canary.edges.clickhouse.schema import Column, Shape, quoted
 from canary.values import Wanted
 
 Parameter = str | list[str] | list[int]

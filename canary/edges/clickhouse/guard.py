@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse.settings import Settings
 
 LOG_COMMENT = "ingestion-canary"
 MAX_RESULT_BYTES = 256 * 1024 * 1024

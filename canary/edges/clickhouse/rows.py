@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hashlib import blake2s
 from uuid import UUID
 
-from canary.edges.clickhouse_schema import Shape
+from canary.edges.clickhouse.schema import Shape
 from canary.values import Content, Sighting
 
 Row = Mapping[str, str | None]

@@ -1,7 +1,7 @@
 """The rights that a ClickHouse stage needs, as statements for the one who grants them."""
 
-from canary.edges.clickhouse_schema import quoted
-from canary.edges.clickhouse_settings import Settings
+from canary.edges.clickhouse.schema import quoted
+from canary.edges.clickhouse.settings import Settings
 
 
 def rights(settings: Settings) -> str:

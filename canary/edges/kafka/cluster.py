@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from canary.edges import kafka_requests as requests
-from canary.edges.kafka_client import Access, Bell, Client, Pending, TroubleError
-from canary.edges.kafka_requests import Topic
+from canary.edges.kafka import requests
+from canary.edges.kafka.client import Access, Bell, Client, Pending, TroubleError
+from canary.edges.kafka.requests import Topic
 
 METADATA_EVERY = 2.0
 """New partitions are found within this time; they are then read from their beginning."""

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from canary.edges import kafka_requests as requests
-from canary.edges.kafka_client import Client, Pending, TroubleError
-from canary.edges.kafka_reading import Reading
-from canary.edges.kafka_requests import Place
+from canary.edges.kafka import requests
+from canary.edges.kafka.client import Client, Pending, TroubleError
+from canary.edges.kafka.reading import Reading
+from canary.edges.kafka.requests import Place
 from canary.values import Now, Position
 
 EVERY = 1.0

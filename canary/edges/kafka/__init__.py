@@ -1,0 +1,6 @@
+"""Kafka as a stage: one topic with its alternates and dead letters, read without a group or a commit."""
+
+from canary.edges.kafka.security import Sasl, Tls
+from canary.edges.kafka.stage import KafkaStage, Settings
+
+__all__ = ["KafkaStage", "Sasl", "Settings", "Tls"]
