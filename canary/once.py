@@ -125,7 +125,7 @@ class Once:
 
     def _progress(self, now: datetime, verdicts: Mapping[UUID, Verdict]) -> Progress:
         book = self._watch.desk.book
-        blind = {name: r.blind for name, r in book.readings.items() if r.blind}
+        blind = {name: r.blind for name, r in book.readings.items() if r.blind and r.begun}
         return Progress(now, len(verdicts), self._total, verdicts, book.entries, blind)
 
     def _finish(self, started: datetime, *, quiet: bool) -> Finished:
