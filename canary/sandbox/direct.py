@@ -4,6 +4,7 @@ kafka-python's own costs a millisecond of the interpreter per record, too much f
 process. This one never sends a record twice, so an outage can lose a record but not copy it.
 """
 
+import select
 import socket
 import struct
 import threading
@@ -127,6 +128,8 @@ class DirectProducer:
         time.sleep(_AGAIN)
 
     def _connected(self) -> socket.socket:
+        if self._socket is not None and _hung_up(self._socket):
+            self._hang_up()
         if self._socket is None:
             self._socket = socket.create_connection(self._address, 2)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -188,3 +191,9 @@ class DirectProducer:
     def _check(self) -> None:
         if self._stopping:
             raise StoppedError("the producer is closing")
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether the other end has gone, as a restarted broker has: it says nothing unasked but farewell."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable)

@@ -79,6 +79,17 @@ def test_an_event_becomes_a_row(running: sandbox.Handle, rows: Rows) -> None:
     assert json.loads(found[0][1])["$geoip_country_code"] == "SE"
 
 
+def test_posts_are_answered_at_once(running: sandbox.Handle) -> None:
+    """Half of the posts take less than a tenth of a second: the ingress keeps its connection to the broker."""
+    times = []
+    for _ in range(15):
+        started = time.monotonic()
+        assert posted(running)[1] == 200
+        times.append(time.monotonic() - started)
+
+    assert sorted(times)[7] < 0.1
+
+
 @pytest.mark.parametrize("at", ["raw", "processed", "events"])
 def test_a_drop_takes_its_count_and_is_written_down(healed: sandbox.Handle, rows: Rows, at: str) -> None:
     """One of two is gone, and the truth names it."""
