@@ -80,7 +80,7 @@ def test_an_event_becomes_a_row(running: sandbox.Handle, rows: Rows) -> None:
 
 
 def test_posts_are_answered_at_once(running: sandbox.Handle) -> None:
-    """Half of the posts take less than a tenth of a second: the ingress keeps its connection to the broker."""
+    """Half of the posts take under a tenth of a second: the ingress keeps its broker connection."""
     times = []
     for _ in range(15):
         started = time.monotonic()
