@@ -16,9 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from canary.config.models import Config
+from canary.fault import Fault
 from canary.follow import hop_latencies
 from canary.once import Progress
-from canary.result import Fault, Result
+from canary.result import Result
 from canary.values import Track
 from reconcile.latency import summary
 
@@ -88,7 +89,7 @@ def text(result: Result) -> None:
     latencies = result.latencies()
     for hop in (*pairwise(result.names), (result.names[0], result.names[-1])):
         numbers = latencies.get(hop)
-        state = result.hop_state(hop) if hop[1] != result.names[-1] or hop in pairwise(result.names) else "ok"
+        state = result.hop_state(hop) if hop in pairwise(result.names) else result.verdict
         told = "not measured"
         if numbers:
             told = f"p50 {numbers['p50']:.3f} s, p99 {numbers['p99']:.3f} s, max {numbers['max']:.3f} s"

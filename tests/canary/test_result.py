@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from canary.book import Entry
+from canary.fault import HINTS
 from canary.once import Finished
-from canary.result import HINTS, Result
+from canary.result import Result
 from canary.values import Answer, Difference, Owed, Seen
 from reconcile.compare import Verdict
 from reconcile.outcome import Flag, Outcome, Receipt
