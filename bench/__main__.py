@@ -15,11 +15,12 @@ from canary.sandbox.handle import Handle, start
 DOCS = Path(__file__).parent.parent / "docs"
 KINDS = ("cpu-1", "cpu-10", "cpu-160", "sustained", "memory", "verdict", "frozen", "lookup")
 
+FREE = ("max_events_per_day", "50000000")
 SLOW = Load("cpu-1", rate=1, lanes=64, pool=3)
 TEN = Load("cpu-10", rate=10, lanes=16, pool=3)
-MANY = Load("cpu-160", rate=160, lanes=16, pool=24, batch=16)
-MOST = Load("sustained", rate=320, lanes=16, pool=48, batch=16)
-HOUR = Load("memory", rate=240, lanes=16, pool=36, batch=16)
+MANY = Load("cpu-160", rate=160, lanes=16, pool=24, batch=16, lines=(FREE,))
+MOST = Load("sustained", rate=320, lanes=16, pool=48, batch=16, lines=(FREE,))
+HOUR = Load("memory", rate=240, lanes=16, pool=36, batch=16, lines=(FREE,))
 ONE = Load("verdict", rate=2, lanes=4, pool=3)
 FROZEN = Load("frozen", rate=10, lanes=4, pool=6)
 

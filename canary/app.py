@@ -44,6 +44,10 @@ class Checking:
     probe: str | None = None
 
 
+READ_EVERY = timedelta(milliseconds=250)
+"""How often the daemon reads a topic that is read to its end; a check, which somebody waits for, reads on."""
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """What a driver needs."""
@@ -96,7 +100,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
     watch = Watch(
         desk,
         probes=[_probe(one, secret, lanes, checking, line.now) for one in _chosen(config, checking)],
-        stages=_stages(config, verifier, line.now, ledger),
+        stages=_stages(config, verifier, line.now, ledger, every=timedelta(0) if checking else READ_EVERY),
         verifier=verifier,
         pager=pager,
         relane=lanes.relane,
@@ -188,12 +192,19 @@ def _spec(stage: StageConfig) -> StageSpec:
     return StageSpec(stage.name, topic=False, place=stage.table)
 
 
-def _stages(config: Config, verifier: Verifier, now: Now, ledger: Ledger) -> dict[str, Stage]:
+def _stages(
+    config: Config, verifier: Verifier, now: Now, ledger: Ledger, *, every: timedelta
+) -> dict[str, Stage]:
     marks = Marks(recognise=verifier.recognises, event=EVENT_NAME, distinct_prefix=DISTINCT_PREFIX)
     stages: dict[str, Stage] = {}
     for stage, following in pairwise((*config.stages, None)):
         if isinstance(stage, KafkaStageConfig):
-            settings = _kafka(stage, following.consumer_group if following else None, config.canary.instance)
+            settings = _kafka(
+                stage,
+                following.consumer_group if following else None,
+                instance=config.canary.instance,
+                every=every,
+            )
             stages[stage.name] = kafka.KafkaStage(
                 settings, marks=marks, now=now, resume=ledger.resume(stage.name)
             )
@@ -202,7 +213,9 @@ def _stages(config: Config, verifier: Verifier, now: Now, ledger: Ledger) -> dic
     return stages
 
 
-def _kafka(stage: KafkaStageConfig, next_group: str | None, instance: str) -> kafka.Settings:
+def _kafka(
+    stage: KafkaStageConfig, next_group: str | None, *, instance: str, every: timedelta
+) -> kafka.Settings:
     tls = sasl = None
     if stage.tls is not None:
         tls = kafka.Tls(
@@ -224,6 +237,7 @@ def _kafka(stage: KafkaStageConfig, next_group: str | None, instance: str) -> ka
         sasl=sasl,
         client_id=f"{CLIENT_ID}-{instance}-{stage.name}",
         timeout=stage.timeout,
+        every=every,
     )
 
 

@@ -107,8 +107,9 @@ class Asker:
 
     def _ask_extra(self, kind: str, wanted: list[Wanted]) -> Look | None:
         look = self._table.last_look(wanted) if kind == "last_look" else self._table.copies(wanted)
+        asked = {one.id for one in wanted} if look.blind else set(look.asked)
         with self._desk.lock:
-            for one in wanted if look.blind else [w for w in wanted if w.id in set(look.asked)]:
+            for one in (one for one in wanted if one.id in asked):
                 entry = self._desk.book.entries.get(one.id)
                 if entry is not None and kind == "last_look":
                     entry.last_look_problem = look.blind

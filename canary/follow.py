@@ -188,5 +188,5 @@ def unparsable(look: Look) -> Counter[str]:
     return Counter({reason: n for reason, n in look.counts.items() if reason not in COSTS})
 
 
-COSTS = frozenset({"records", "bytes", "rows_read", "bytes_read", "queries", "messages"})
+COSTS = frozenset({"records_read", "rows", "rows_read", "bytes_read", "queries"})
 """Counts of a look that are cost, not faults."""

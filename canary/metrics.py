@@ -141,7 +141,8 @@ class Metrics:
             for name in ("foreign_total", "blind", "coverage_age_seconds", *_OF_STAGES):
                 self._touch(name, [(stage,)])
             self._touch(
-                "read_total", [(stage, unit) for unit in ("records", "bytes", "rows_read", "queries")]
+                "read_total",
+                [(stage, unit) for unit in ("records_read", "rows_read", "bytes_read", "queries")],
             )
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])

@@ -87,11 +87,11 @@ class Settler:
     def _settle_window(
         self, key: WindowKey, entries: Mapping[UUID, Entry], now: datetime, result: Settled
     ) -> None:
+        late = now >= max(entry.deadline for entry in entries.values()) + self._limits.reading
+        if self._waits(entries.values(), now) and not late:
+            return
         self._book.mark_out_of_order(entries.values())
         verdicts = {id_: self._judge(entry, now) for id_, entry in entries.items()}
-        late = now >= max(entry.deadline for entry in entries.values()) + self._limits.reading
-        if self._waits(entries, verdicts) and not late:
-            return
         report = self._report(key, entries, verdicts, now)
         self.reports[key] = self.latest[key[0]] = report
         result.reports[key] = report
@@ -110,15 +110,14 @@ class Settler:
                 self.latest[key[0]] = result.reports[key] = report
                 result.windows.append(report)
 
-    def _waits(self, entries: Mapping[UUID, Entry], verdicts: Mapping[UUID, Verdict]) -> bool:
-        """Whether one more reading is owed before the window can close."""
-        self.copies.update(id_ for id_, entry in entries.items() if not entry.copies_checked)
-        return any(
-            verdict.outcome is Outcome.PENDING
-            or verdict.wants_last_look
-            or (verdict.outcome in (Outcome.ON_TIME, Outcome.LATE) and not entries[id_].copies_checked)
-            for id_, verdict in verdicts.items()
-        )
+    def _waits(self, entries: Iterable[Entry], now: datetime) -> bool:
+        """Whether one more reading is owed before the window can close: for copies, or for who is missing."""
+        arrived = [entry for entry in entries if self._book.last in entry.seen]
+        unchecked = [entry.owed.id for entry in arrived if not entry.copies_checked]
+        self.copies.update(unchecked)
+        missing = [self._judge(entry, now) for entry in entries if self._book.last not in entry.seen]
+        waiting = any(one.outcome is Outcome.PENDING or one.wants_last_look for one in missing)
+        return waiting or bool(unchecked)
 
     def _judge(self, entry: Entry, now: datetime) -> Verdict:
         verdict = judge(self._book.case(entry), now=now, limits=self._limits)

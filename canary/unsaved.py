@@ -60,8 +60,9 @@ class Unsaved:
 
     @property
     def pressing(self) -> bool:
-        """Whether more waits than readings that would only be read again."""
-        return bool(self.answers or self.seen or self.judged or self.reports)
+        """Whether more waits than what would only be read again: sightings go with the coverage that they
+        are from, so after a crash reading starts before them."""
+        return bool(self.answers or self.judged or self.reports)
 
     def flush(self, *, sending: Iterable[Owed] = ()) -> bool:
         """Write all of it, with the canaries about to be sent, or keep all of it; say which."""
