@@ -131,15 +131,16 @@ class Once:
     def _finish(self, started: datetime, *, quiet: bool) -> Finished:
         desk = self._watch.desk
         now = desk.line.now()
+        timed_out = not quiet and not self._stop.is_set()
+        limits = desk.plan.limits
+        if timed_out:  # nothing more is waited for: what could not be read until now is unread
+            limits = replace(limits, reading=timedelta(0))
         with desk.lock:
-            verdicts = {
-                id_: judge(
-                    _as_if_due(desk.book.case(entry), now, desk.plan.limits.reading),
-                    now=now,
-                    limits=desk.plan.limits,
-                )
-                for id_, entry in desk.book.entries.items()
-            }
+            verdicts = {}
+            for id_, entry in desk.book.entries.items():
+                case = desk.book.case(entry)
+                case = _as_if_due(case, now, desk.plan.limits.reading) if timed_out else case
+                verdicts[id_] = judge(case, now=now, limits=limits)
             readings = desk.book.readings
             for id_, verdict in verdicts.items():
                 desk.book.entries[id_].judged = judged = _judged(id_, verdict, now)
@@ -154,12 +155,12 @@ class Once:
                     name: r.positions_unreadable for name, r in readings.items() if r.positions_unreadable
                 },
                 interrupted=self._stop.is_set(),
-                timed_out=not quiet and not self._stop.is_set(),
+                timed_out=timed_out,
             )
 
 
 def _as_if_due(case: Case, now: datetime, reading: timedelta) -> Case:
-    """At the end, what is pending is judged as if its deadline had passed."""
+    """When the time is up, what is pending is judged as if its deadline had passed."""
     return replace(case, deadline=min(case.deadline, max(now - reading, case.sent_at)))
 
 

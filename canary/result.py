@@ -24,7 +24,7 @@ class Result:
         self.names = [INGRESS, *stages]
         self.faults = sorted(self._faults(), key=lambda fault: SEVERITY.index(fault.state))
         self.verdict: State = self.faults[0].state if self.faults else "ok"
-        if not finished.verdicts and not self.faults:
+        if not self.faults and (self._under_way or not finished.verdicts):
             self.verdict = "unknown"
 
     @property
@@ -37,20 +37,28 @@ class Result:
         return len(self.finished.verdicts)
 
     @property
+    def _under_way(self) -> int:
+        """Canaries whose time is not up: only an interrupted check leaves any."""
+        return sum(v.outcome is Outcome.PENDING for v in self.finished.verdicts.values())
+
+    @property
     def summary(self) -> str:
         """One sentence that a person can act on."""
         arrived = sum(v.outcome in ARRIVED for v in self.finished.verdicts.values())
         if self.verdict == "ok":
             worst = self.latencies().get((self.names[0], self.names[-1]), {}).get("max", 0.0)
             return f"All {self.sent} canaries arrived once, intact and on time (slowest {worst:.1f} s)."
-        if not self.faults:
+        under_way = f" {self._under_way} are still under way." if self._under_way else ""
+        if not self.faults and not self.sent:
             return "Nothing was sent, so nothing can be said."
+        if not self.faults:
+            return f"No fault so far: {arrived} of {self.sent} arrived.{under_way}"
         told = "; ".join(_sentences(self.faults, self.sent)[:3])
         unread = sum(v.outcome is Outcome.UNREAD for v in self.finished.verdicts.values())
         rest = f" What became of {unread} of {self.sent} cannot be told." if unread else ""
         if arrived or not unread:
             rest = f" {arrived} of {self.sent} arrived.{rest}"
-        return f"{told}.{rest}"
+        return f"{told}.{rest}{under_way}"
 
     def _faults(self) -> Iterator[Fault]:
         yield from self._by_outcome()

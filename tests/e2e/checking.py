@@ -118,6 +118,11 @@ def _arrives(sandbox: Handle, until: float) -> bool:
     return False
 
 
+def rows_of_canaries(sandbox: Handle) -> int:
+    """How many have arrived so far, of all checks."""
+    return int(_clickhouse(sandbox, "SELECT count() FROM posthog.events WHERE event = 'ingestion_canary'"))
+
+
 def _clickhouse(sandbox: Handle, query: str) -> str:
     password = (sandbox.dir / "ch-password").read_text().strip()
     headers = {"X-ClickHouse-User": "canary", "X-ClickHouse-Key": password}

@@ -149,7 +149,7 @@ DAMAGE = (
 BACKLOGS = (
     whole("stop at processed", queued("raw->processed"), fault("stop", "processed"), arguments=BRIEF),
     whole("stop at events", queued("processed->events"), fault("stop", "events"), arguments=BRIEF),
-    whole("stop for a moment", ALL_LATE, fault("stop", "events", lasts="5s"), objective="1s"),
+    whole("stop for a moment", ALL_LATE, fault("stop", "events", lasts="8s"), objective="1s"),
 )
 
 BLINDNESS = (
@@ -186,7 +186,7 @@ PARTS = (
     whole("ClickHouse down", UNREAD, fault("down", "events"), arguments=BRIEF),
     whole("ClickHouse frozen", UNREAD, fault("freeze", "events"), arguments=BRIEF),
     whole("ClickHouse slow", SLOWED, fault("slow", "events", by="300ms"), objective="1s"),
-    whole("ClickHouse back in time", ALL_LATE, fault("down", "events", lasts="5s"), objective="1s"),
+    whole("ClickHouse back in time", SLOWED, fault("down", "events", lasts="5s"), objective="1s"),
     whole("ingress down", rejected("rejected"), fault("down", "ingress")),
     whole("ingress frozen", ALL_UNDELIVERED, fault("freeze", "ingress")),
     whole("ingress slow", ALL_LATE, fault("slow", "ingress", by="1500ms"), objective="1s"),
