@@ -2,6 +2,7 @@
 
 from canary.config.models import Config
 from canary.config.probes import ProbeConfig
+from canary.config.secret import SecretError
 from canary.config.stages import FIRST_KEY, KafkaStageConfig
 from canary.lanes import Keying, Lane, plan
 from canary.probe import Probe
@@ -32,6 +33,11 @@ class Laner:
 
     def relane(self, probe: Probe, partitions: int) -> None:
         """Give the probe lanes that fit, if their number is news."""
-        if self._planned.get(probe.name) != partitions:
-            self._planned[probe.name] = partitions
-            probe.relane(self.of(self._by_name[probe.name.removesuffix("/check")], partitions))
+        if self._planned.get(probe.name) == partitions:
+            return
+        try:
+            lanes = self.of(self._by_name[probe.name.removesuffix("/check")], partitions)
+        except SecretError:
+            return  # the lanes stay as they are until the token can be read; the ingress tells why
+        self._planned[probe.name] = partitions
+        probe.relane(lanes)

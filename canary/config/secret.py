@@ -16,8 +16,11 @@ _LARGEST = 64 * 1024
 """A secret is a line or a key; anything larger is a wrong path, and not worth reading into memory."""
 
 
-class SecretError(Exception):
-    """A secret cannot be read now; the message names the file, never its content."""
+class SecretError(ValueError):
+    """A secret cannot be read now; the message names the file, never its content.
+
+    A ValueError, because the edges, which do not know this package, expect that of what they are told to call.
+    """
 
 
 class Secret:
