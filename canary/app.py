@@ -188,7 +188,7 @@ def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
 
 def _spec(stage: StageConfig) -> StageSpec:
     if isinstance(stage, KafkaStageConfig):
-        return StageSpec(stage.name, topic=True, place=stage.topic)
+        return StageSpec(stage.name, topic=True, place=stage.topic, alternates=bool(stage.alternates))
     return StageSpec(stage.name, topic=False, place=stage.table)
 
 
@@ -238,6 +238,7 @@ def _kafka(
         client_id=f"{CLIENT_ID}-{instance}-{stage.name}",
         timeout=stage.timeout,
         every=every,
+        rack=stage.client_rack or "",
     )
 
 

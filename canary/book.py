@@ -156,6 +156,7 @@ class Book:
             True,
             glimpse or None,
             reading.covered_until(entry.owed.sent_at),
+            alternates=spec.alternates,
             drained=reading.drained,
             positions_at=reading.positions_at,
         )

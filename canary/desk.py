@@ -38,7 +38,7 @@ class Desk:
         self.metrics = metrics
         self.lock = threading.RLock()
         self.book = Book(stages, epoch_started_at=line.now(), grace=plan.times.grace)
-        self.minutes = Minutes(self.book.last, down_after=plan.down_after)
+        self.minutes = Minutes(self.book.last, topic=self.book.stages[-1].topic, down_after=plan.down_after)
         self.unsaved = Unsaved(ledger, on_failure=self._ledger_says)
         self.ledger_problem: str | None = None
         self.missed: dict[tuple[str, datetime], int] = {}

@@ -106,7 +106,8 @@ class Follower:
     def _copies(self, entry: Entry, seen: Seen, rows: Sequence[Sighting], *, topic: bool) -> Seen:
         """Count what stands there beside the first: a record at another offset, a second row."""
         if topic:
-            others = [row for row in rows if (row.place, row.partition, row.offset) != _spot(seen)]
+            seen = _moved(seen, rows)
+            others = [row for row in rows if row.place == seen.place and _spot(row) != _spot(seen)]
             fresh = [row for row in others if _spot(row) not in entry.extra]
             entry.extra.update(_spot(row) for row in fresh)
             copies, kinds = seen.copies + len(fresh), {"kafka"} if fresh else set()
@@ -135,7 +136,7 @@ class Follower:
         if seen.stage == self._book.last and arrived is not None:
             sent = entry.owed.sent_at if entry.answer is None else entry.answer.started_at
             self._observe(probe, END_TO_END, between((sent, sent), arrived))
-        if entry.receipt is Receipt.REFUSED:
+        if entry.receipt is Receipt.REFUSED and len(entry.seen) == 1:
             self._metrics.counter("stored_after_refusal_total", probe).inc()
 
     def _observe(self, probe: str, hop: str, measured: Measured) -> None:
@@ -148,6 +149,16 @@ def _by_canary(sightings: Iterable[Sighting]) -> Iterable[list[Sighting]]:
     for item in sightings:
         grouped[item.id].append(item)
     return grouped.values()
+
+
+def _moved(seen: Seen, rows: Sequence[Sighting]) -> Seen:
+    """A consumer may lawfully move a record on to an alternate topic: it is there that it waits now."""
+    if seen.side == "alternate":
+        return seen
+    moved = next((row for row in rows if row.side == "alternate"), None)
+    if moved is None:
+        return seen
+    return replace(seen, place=moved.place, partition=moved.partition, offset=moved.offset, side="alternate")
 
 
 def _spot(item: Seen | Sighting) -> tuple[str, int | None, int | None]:

@@ -15,8 +15,10 @@ FIELDS = ("refused", "not_visible", "blind")
 class Minutes:
     """Counts each canary once in its minute; a changed mind is an amendment. Not locked."""
 
-    def __init__(self, last: str, *, down_after: timedelta) -> None:
+    def __init__(self, last: str, *, topic: bool, down_after: timedelta) -> None:
         self._last = last
+        self._told: set[tuple[str, datetime]] = set()
+        self._topic = topic
         self._down_after = down_after
         self._news: dict[tuple[str, datetime], dict[str, int]] = {}
         self.totals: dict[tuple[str, datetime], dict[str, int]] = {}
@@ -52,8 +54,22 @@ class Minutes:
             return "not_visible" if earliest - entry.owed.sent_at > self._down_after else ""
         if now - entry.waits_from <= self._down_after:
             return ""
-        unread = entry.judged is not None and entry.judged.outcome is Outcome.UNREAD
-        return "blind" if unread else "not_visible"
+        return "not_visible" if self._looked(entry) else "blind"
+
+    def _looked(self, entry: Entry) -> bool:
+        """Whether the last stage was read after the canary should have been visible."""
+        if entry.judged is not None and entry.judged.outcome is Outcome.UNREAD:
+            return False
+        asked = entry.asked.get(self._last)
+        lost = entry.judged is not None and entry.judged.final
+        return lost or self._topic or (asked is not None and asked - entry.owed.sent_at > self._down_after)
+
+    def newly_down(self, probe: str, now: datetime) -> int:
+        """Minutes that are down and old enough to be counted, each only once."""
+        ripe = {(probe, start) for start in self.down(probe, now) if now - start > MINUTE + self._down_after}
+        fresh = ripe - self._told
+        self._told = {key for key in self._told | fresh if now - key[1] < 15 * MINUTE}
+        return len(fresh)
 
     def down(self, probe: str, now: datetime) -> list[datetime]:
         """The recent whole minutes in which at least half of what was due was refused or not visible."""

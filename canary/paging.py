@@ -34,6 +34,10 @@ class SilentPager:
         del now
         return False
 
+    def owed(self) -> int:
+        """Nothing is owed to nobody."""
+        return 0
+
     def check(self) -> list[str]:
         """Nothing can be wrong with it."""
         return []

@@ -84,14 +84,19 @@ class Probe:
         if self._next_at is None or self._next_at > now + interval:
             self._next_at = now
         missed = 0
-        if now - self._next_at > max(CATCH_UP, interval):
+        if now - self._next_at > max(CATCH_UP, (self.pace.batch + 1) * interval):
             missed = int((now - self._next_at) / interval)
             self._next_at += missed * interval
         count = int((now - self._next_at) / interval) + 1 if now >= self._next_at else 0
-        count -= count % self.pace.batch if self.pace.total is None else 0
+        if self.pace.total is not None:  # so many were asked for: none is missed, only late
+            left = self.pace.total - self.made
+            self._next_at -= missed * interval
+            count, missed = min(count + missed, left), 0
+            if count == left:
+                self._next_at += count * interval
+                return count, 0
+        count -= count % self.pace.batch
         self._next_at += count * interval
-        if self.pace.total is not None:
-            count, missed = min(count + missed, self.pace.total - self.made), 0
         return count, missed
 
     def defer(self, count: int) -> None:

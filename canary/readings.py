@@ -23,6 +23,7 @@ class StageSpec:
     name: str
     topic: bool
     place: str = ""
+    alternates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

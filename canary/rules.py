@@ -23,13 +23,13 @@ from canary.scene import (
     span,
 )
 from canary.settle import stage_of
-from reconcile.outcome import Flag, Outcome
+from reconcile.outcome import Flag, Outcome, Receipt
 
 
 def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     """Everything that is true now and somebody may want to know, and what cannot be told."""
     found: list[Condition] = []
-    for rule in (_lost, _behind, _blind, _flagged, _by_window, _down, _ledger):
+    for rule in (_lost, _behind, _blind, _flagged, _stored, _by_window, _down, _ledger):
         found.extend(rule(scene))
     return found, Unknown(_unknown(scene))
 
@@ -175,6 +175,15 @@ def _details(flag: Flag, entries: Sequence[Entry], stage: str) -> Iterator[tuple
     if flag is Flag.DUPLICATED:
         yield "copies", str(sum(item.copies for item in seen))
         yield "kinds", ", ".join(sorted({kind for item in seen for kind in item.copy_kinds}))
+
+
+def _stored(scene: Scene) -> Iterator[Condition]:
+    """What was refused and is there all the same: clients will send it again, and make copies."""
+    entries = _current(scene, lambda e: e.receipt is Receipt.REFUSED and bool(e.seen))
+    if entries:
+        title = f"{canaries(entries)} stored after the ingress refused them"
+        facts = (("answer", answer(entries)),)
+        yield condition("stored_after_refusal", Severity.TICKET, title, entries, facts=facts)
 
 
 def _by_window(scene: Scene) -> Iterator[Condition]:

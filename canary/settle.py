@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from canary.book import Entry, WindowKey
@@ -66,7 +67,7 @@ class Settler:
         self._drop_gone(now)
         self._settle_missed(now, result)
         result.minutes.extend(self._minutes.take(self._book.entries.values(), now))
-        self._gauges()
+        self._gauges(now)
         return result
 
     def _again(self) -> list[tuple[WindowKey, Entry]]:
@@ -215,14 +216,22 @@ class Settler:
             reading.forget(min(oldest, now - KEPT))
         self.reports = {k: r for k, r in self.reports.items() if k in self._book.settled or r.end >= oldest}
 
-    def _gauges(self) -> None:
+    def _gauges(self, now: datetime) -> None:
         counts: dict[tuple[str, Outcome], int] = {}
         for entry in self._book.entries.values():
             outcome = entry.judged.outcome if entry.judged else Outcome.PENDING
             counts[(entry.owed.probe, outcome)] = counts.get((entry.owed.probe, outcome), 0) + 1
         for probe in {*self.latest, *(probe for probe, _ in counts)}:
+            self._metrics.counter("down_minutes_total", probe).inc(self._minutes.newly_down(probe, now))
             for name in (Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD):
                 self._metrics.gauge(name, probe).set(counts.get((probe, name), 0))
+        oldest = dict.fromkeys(self._names[2:], now)
+        for entry in self._book.missing.values():
+            for here, beyond in pairwise(self._names[1:]):
+                if here in entry.seen and beyond not in entry.seen:
+                    oldest[beyond] = min(oldest[beyond], entry.owed.sent_at)
+        for stage, sent_at in oldest.items():
+            self._metrics.gauge("consumer_lag_seconds", stage).set((now - sent_at).total_seconds())
 
 
 def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:

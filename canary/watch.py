@@ -7,7 +7,7 @@ of their own; what they share lies on the desk, and no lock is held while an edg
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -41,6 +41,10 @@ class Pager(Protocol):
 
     def deliver(self, now: datetime) -> bool:
         """Deliver one message that is owed; say whether there may be more to do."""
+        ...
+
+    def owed(self) -> int:
+        """How many messages wait for delivery."""
         ...
 
     def check(self) -> list[str]:
@@ -89,10 +93,15 @@ class Watch:
     def restore(self) -> int:
         """Take up what an earlier run left open; return how many canaries."""
         count = self.desk.restore()
-        for probe, start in self.desk.book.settled:
-            for report in self.desk.ledger.windows(start, start + timedelta.resolution, probe=probe):
-                self.settler.reports[(probe, start)] = report
+        self._load_reports(self.desk.book.settled)
         return count
+
+    def _load_reports(self, windows: Iterable[tuple[str, datetime]]) -> None:
+        """The reports of windows that may be amended, where they are not in mind any more."""
+        for key in [key for key in windows if key not in self.settler.reports]:
+            probe, start = key
+            for report in self.desk.ledger.windows(start, start + timedelta.resolution, probe=probe):
+                self.settler.reports[key] = report
 
     def inject(self, probe: str) -> timedelta:
         """Note the receipts that came, send what is due; return how long until more is due.
@@ -147,7 +156,9 @@ class Watch:
 
     def page(self) -> bool:
         """Deliver one message that somebody is owed; say whether there may be more."""
-        return self._pager.deliver(self.desk.line.now())
+        more = self._pager.deliver(self.desk.line.now())
+        self.desk.metrics.gauge("notices_owed").set(self._pager.owed())
+        return more
 
     def prune(self) -> None:
         """Let the ledger forget what nobody will ask for, a bite at a time."""
@@ -192,7 +203,9 @@ class Watch:
     def _known(self, ids: Sequence[UUID]) -> Mapping[UUID, Track]:
         """What the ledger knows of canaries that are no longer in mind."""
         try:
-            return self.desk.ledger.known(ids) if ids else {}
+            known = self.desk.ledger.known(ids) if ids else {}
+            self._load_reports({(track.owed.probe, track.owed.window) for track in known.values()})
+            return known
         except LedgerError:
             return {}  # they count as unexpected; what the ledger lacks is told by whoever writes to it
 

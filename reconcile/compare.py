@@ -46,6 +46,7 @@ class StageCase:
     `passed_at`: when the next consumer's position was first seen beyond this sighting, or retention
     had removed it (`expired`) before that consumer came. `queued_at`: when that position was last read
     and had not passed. Both None: positions are unreadable.
+    `alternates`: its consumer may lawfully move a record on to another topic of the same stage.
     `drained`: pairs (all that was in the topic at this time was finished, as seen at that time), in order;
     `positions_at`: when positions were last read at all.
     """
@@ -57,6 +58,7 @@ class StageCase:
     passed_at: datetime | None = None
     expired: bool = False
     queued_at: datetime | None = None
+    alternates: bool = False
     drained: Sequence[tuple[datetime, datetime]] = ()
     positions_at: datetime | None = None
 
@@ -217,6 +219,8 @@ def _proof_of_passing(here: StageCase, beyond: StageCase, limits: Limits) -> tup
     need = here.passed_at + limits.passed_grace
     if beyond.covered_until is None or beyond.covered_until < need:
         return None, f"{beyond.name} was not read since its consumer passed it"
+    if here.alternates and (here.covered_until is None or here.covered_until < need):
+        return None, f"{here.name}'s alternates were not read since its consumer passed it"
     how = "retention removed it before its consumer came" if here.expired else "its consumer has passed it"
     return Proof(need, (here.name, beyond.name), (), f"{how}, and {beyond.name} does not show it"), ""
 
