@@ -58,6 +58,7 @@ def complaints(
         *_whole(report, code, sent, expected),
         *_faults(report, expected),
         *_canaries(report, struck, expected),
+        *_overtaken(report, struck, expected),
         *_ids(report),
     ]
 
@@ -104,6 +105,13 @@ def _canaries(report: Mapping[str, Any], struck: frozenset[str], expected: Expec
         flags = set(canary["flags"]) - {"time_unknown"} - expected.may
         if flags != ({expected.flag} if hit and expected.flag else set()):
             yield f"{canary['id']} ({'struck' if hit else 'not struck'}) has the flags {sorted(flags)}"
+
+
+def _overtaken(report: Mapping[str, Any], struck: frozenset[str], expected: Expected) -> Iterator[str]:
+    """Out of order is who overtook: one for each that was held back, and never that one itself."""
+    first = {canary["id"] for canary in report["canaries"] if "out_of_order" in canary["flags"]}
+    if "out_of_order" in expected.kinds and (len(first) != len(struck) or first & struck):
+        yield f"{sorted(struck)} were held back, but {sorted(first)} are out of order"
 
 
 def _ids(report: Mapping[str, Any]) -> Iterator[str]:

@@ -142,6 +142,11 @@ DAMAGE = (
         fault("corrupt", "events", field="event", count=2),
     ),
     some(
+        "reorder at raw",
+        Expected(1, [("out_of_order", "ingress->raw")], may=frozenset({"out_of_order"})),
+        fault("reorder", "raw", count=2),
+    ),
+    some(
         "reorder behind the first topic", FINE, fault("reorder", "processed", count=2)
     ),  # keyed by uuid there: no order is promised
 )
