@@ -36,14 +36,16 @@ class Ran:
 
 
 def begin(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-    """Start the real command line."""
+    """Start the real command line; ledgers that checks keep go where the configuration is."""
+    at = Path(arguments[arguments.index("--config") + 1]).parent if "--config" in arguments else None
+    kept = {"TMPDIR": str(at)} if at is not None and at.is_dir() else {}
     return subprocess.Popen(
         [sys.executable, "-m", "canary", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **kept, **(env or {})},
     )
 
 
