@@ -1,8 +1,8 @@
 """Fetches on their way to the brokers: sent, waited for, and taken apart into records."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from canary.edges.kafka import requests
@@ -11,35 +11,48 @@ from canary.edges.kafka.client import Bell, Client, Pending, TroubleError
 from canary.edges.kafka.partitions import Partitions
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.record import Recogniser, Spot
+from canary.edges.kafka.replicas import Replicas
 from canary.edges.kafka.requests import Fetched, Limits, Place
 from canary.values import Now, Sighting
+
+FOLLOWER_PATIENCE = 0.5
+"""How much longer than a leader's a follower's answer may take before the leaders are asked instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """`sent_at` was read before the request left."""
+    """One fetch: `offsets` it asked for, those of them that the broker `led`, and a time before it left."""
 
     pending: Pending[Sequence[Fetched]]
     sent_at: datetime
-    places: Sequence[Place]
+    offsets: Mapping[Place, int]
+    led: frozenset[Place]
 
 
 class Fetching:
-    """At most one fetch per broker on its way; answers update the readings."""
+    """At most one fetch per broker on its way; answers update the readings.
 
-    def __init__(self, stage: str, partitions: Partitions, recogniser: Recogniser, *, now: Now) -> None:
+    `redirected` says that a leader has named a follower that was not asked yet.
+    """
+
+    def __init__(
+        self, stage: str, partitions: Partitions, recogniser: Recogniser, *, replicas: Replicas, now: Now
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.out_of_range: list[Reading] = []
         self.moved = False
+        self.redirected = False
         self._stage = stage
         self._partitions = partitions
         self._recogniser = recogniser
+        self._replicas = replicas
         self._now = now
         self._sent: dict[int, _Sent] = {}
         self._turn = 0
 
     def forget(self) -> None:
         """The connection is gone, and with it what was on its way."""
+        self._give_up_followers(self._sent.values())
         self._sent.clear()
 
     def send(self, client: Client, limits: Limits) -> None:
@@ -48,22 +61,43 @@ class Fetching:
         self._turn = (self._turn + 1) % max(len(readings), 1)
         turned = readings[self._turn :] + readings[: self._turn]
         ids = self._partitions.ids()
-        for node, places in self._partitions.by_leader(turned).items():
+        limits = replace(limits, rack=self._replicas.rack)
+        for node, places in self._by_broker(turned).items():
             if node not in self._sent:
                 at = {place: self._partitions.readings[place].next_offset for place in places}
+                led = frozenset(place for place in places if self._partitions.leader(place) == node)
                 sent_at = self._now()
                 pending = client.begin(requests.fetch, client, node, at, ids, limits)
-                self._sent[node] = _Sent(pending, sent_at, places)
+                self._sent[node] = _Sent(pending, sent_at, at, led)
+
+    def _by_broker(self, places: Sequence[Place]) -> Mapping[int, Sequence[Place]]:
+        found: dict[int, list[Place]] = {}
+        for leader, some in self._partitions.by_leader(places).items():
+            for place in some:
+                found.setdefault(self._replicas.choose(place, leader), []).append(place)
+        return found
 
     def wait(self, bell: Bell, *, soon: float, until: float) -> bool:
-        """Wait until `soon` for all answers and until `until` for the first; return whether any came."""
+        """Wait until `soon` for all answers and until `until` for the first; return whether to go on."""
         sent = list(self._sent.values())
         bell.wait(lambda: all(item.pending.done for item in sent), until=soon)
-        return bell.wait(lambda: any(item.pending.done for item in sent), until=until)
+        followers_only = not any(item.led for item in sent)
+        if followers_only:
+            until = min(until, soon + FOLLOWER_PATIENCE)
+        if bell.wait(lambda: any(item.pending.done for item in sent), until=until):
+            return True
+        if followers_only and not bell.interrupted:
+            self._give_up_followers(sent)
+        return followers_only
+
+    def _give_up_followers(self, sent: Iterable[_Sent]) -> None:
+        if any(item.led != item.offsets.keys() for item in sent):
+            self._replicas.failed()
 
     def take(self) -> list[Sighting]:
         """Read what has come. Raises `TroubleError` when no broker at all could be read."""
         found: list[Sighting] = []
+        self.redirected = False
         done = {node: item for node, item in self._sent.items() if item.pending.done}
         failures: list[TroubleError] = []
         for node, item in done.items():
@@ -71,36 +105,54 @@ class Fetching:
             try:
                 answers = item.pending.result()
             except TroubleError as trouble:
-                failures.append(trouble)
-                self._failed(item.places, str(trouble))
+                self._failed(item, str(trouble))
+                if item.led:
+                    failures.append(trouble)
                 continue
             for answer in answers:
-                found.extend(self._answered(answer, item.sent_at))
+                found.extend(self._answered(answer, item))
         if failures and len(failures) == len(done):
             raise failures[0]
         return found
 
-    def _failed(self, places: Sequence[Place], reason: str) -> None:
+    def _failed(self, item: _Sent, reason: str) -> None:
         self.moved = True
-        for place in places:
+        self._give_up_followers([item])
+        for place in item.led:
             if (reading := self._partitions.readings.get(place)) is not None:
                 reading.failed(reason, now=self._now())
 
-    def _answered(self, answer: Fetched, sent_at: datetime) -> list[Sighting]:
+    def _answered(self, answer: Fetched, item: _Sent) -> list[Sighting]:
         reading = self._partitions.readings.get(answer.place)
         if reading is None:
             return []
-        if answer.error == requests.OUT_OF_RANGE:
+        leads = answer.place in item.led
+        if answer.error and not leads:
+            self._replicas.failed()
+        elif answer.error == requests.OUT_OF_RANGE:
             self.out_of_range.append(reading)
         elif answer.error:
             self.moved = True
             reading.failed(_refusal(answer), now=self._now(), lasting=answer.error == requests.DENIED)
-        else:
-            return self._read(reading, answer, sent_at)
+        elif leads and self._nearer(reading, answer, item.sent_at):
+            self.redirected = True
+        elif reading.next_offset == item.offsets[answer.place]:  # else it is no longer what we ask for
+            return self._read(reading, answer, item.sent_at if leads else None)
         return []
 
-    def _read(self, reading: Reading, answer: Fetched, sent_at: datetime) -> list[Sighting]:
+    def _nearer(self, reading: Reading, answer: Fetched, sent_at: datetime) -> bool:
+        """Whether the leader would have us read elsewhere."""
+        self._replicas.named(answer.place, answer.preferred)
+        if answer.preferred < 0:
+            return False
         reading.log_start = answer.log_start if answer.log_start is not None else reading.log_start
+        reading.told(answer.end, sent_at=sent_at)
+        return True
+
+    def _read(self, reading: Reading, answer: Fetched, led_at: datetime | None) -> list[Sighting]:
+        """Take the records; `led_at` is when the leader was asked, None for an answer of a follower."""
+        if led_at is not None and answer.log_start is not None:
+            reading.log_start = answer.log_start
         seen_at = self._now()
         spot = Spot(
             stage=self._stage,
@@ -127,7 +179,10 @@ class Fetching:
                     lasting=True,
                 )
                 return found
-        reading.read(position, end=answer.end, sent_at=sent_at, complete=answer.complete)
+        if led_at is None:
+            reading.read_replica(position, end=answer.end, complete=answer.complete)
+        else:
+            reading.read(position, end=answer.end, sent_at=led_at, complete=answer.complete)
         return found
 
     def _sightings(self, records: Sequence[Record], spot: Spot) -> list[Sighting]:

@@ -7,6 +7,9 @@ had reached the partition when that request was *sent* has been read. Each fetch
 far leaves a mark (watermark, time sent) behind; coverage moves up to a mark when its watermark is passed,
 so a reader that is far behind still covers what it has read, and no more. Record times play no part.
 
+That holds for the leader alone. A follower's watermark trails the leader's, by seconds at times, so what is
+read from one moves the reading on, but the marks still come from the leader, which is asked now and then.
+
 An open transaction holds back what a committed reader may see: reading then stops below the high
 watermark, and coverage waits with it until the transaction ends. Aborted records were never there.
 """
@@ -41,13 +44,30 @@ class Reading:
     _empty: int = 0
 
     def read(self, next_offset: int, *, end: int, sent_at: datetime, complete: bool) -> None:
-        """Take in the answer to one fetch: it was sent at `sent_at` and read up to `next_offset`.
+        """Take in the leader's answer to one fetch: sent at `sent_at`, it was read up to `next_offset`.
 
         `complete` says that the answer was free to carry records up to `end`, and carried none.
         """
+        self._advance(next_offset, complete=complete)
+        self.told(end, sent_at=sent_at)
+
+    def read_replica(self, next_offset: int, *, end: int, complete: bool) -> None:
+        """Take in a follower's answer; `end` is how far that follower had come."""
+        self._advance(next_offset, complete=complete)
+        mark = self._mark
+        if mark is not None and (
+            self.next_offset >= mark[0] or (end >= mark[0] and self._empty >= EMPTY_AFTER)
+        ):
+            self._cover(mark[1])
+            self._mark = None
+
+    def _advance(self, next_offset: int, *, complete: bool) -> None:
         self.trouble, self.trouble_since, self.lasting = "", None, False
         self._empty = self._empty + 1 if complete and next_offset == self.next_offset else 0
         self.next_offset = max(next_offset, self.next_offset)
+
+    def told(self, end: int, *, sent_at: datetime) -> None:
+        """The leader's watermark was `end` when it took up what was sent at `sent_at`."""
         self.end = end
         mark = self._mark
         if self.next_offset >= end or self._empty >= EMPTY_AFTER:

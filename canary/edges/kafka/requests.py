@@ -46,6 +46,8 @@ class Fetched:
     end: int
     log_start: int | None
     aborted: Sequence[tuple[int, int]]
+    preferred: int
+    """The broker to read this partition from instead, with no records in this answer; -1 for none."""
     data: bytes
     complete: bool
     """The answer was free to carry records up to `end` (no quota, no open transaction) and carried none."""
@@ -53,11 +55,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one fetch may bring, and how long the broker may wait for it (milliseconds)."""
+    """How much one fetch may bring, how long the broker may wait for it (milliseconds), and for whom."""
 
     wait: int
     total_bytes: int
     partition_bytes: int
+    rack: str = ""
 
 
 def error_name(code: int) -> str:
@@ -112,7 +115,7 @@ async def offsets(client: Client, node: object, places: Sequence[Place], which: 
 async def fetch(
     client: Client, node: object, positions: Mapping[Place, int], ids: Mapping[str, UUID], limits: Limits
 ) -> Sequence[Fetched]:
-    """Read these partitions from the broker that leads them.
+    """Read these partitions from a broker that leads or follows them.
 
     Where all sides know topic ids the topics are named by them: then a topic that was made again under
     its old name answers with an error instead of with records that are not what we think they are.
@@ -130,7 +133,7 @@ async def fetch(
         session_epoch=-1,
         topics=_fetch_topics(positions, ids if by_id else None, limits.partition_bytes),
         forgotten_topics_data=[],
-        rack_id="",
+        rack_id=limits.rack,
         min_version=_WITH_IDS if by_id else 4,
         max_version=version,
     )
@@ -174,6 +177,7 @@ def _fetched(place: Place, part: Any, complete: bool) -> Fetched:
         end=part.high_watermark,
         log_start=start if start is not None and start >= 0 else None,
         aborted=[(item.producer_id, item.first_offset) for item in part.aborted_transactions or ()],
+        preferred=part.preferred_read_replica if part.preferred_read_replica is not None else -1,
         data=bytes(part.records or b""),
         complete=complete and part.last_stable_offset == part.high_watermark,
     )

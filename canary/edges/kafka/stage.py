@@ -18,6 +18,7 @@ from canary.edges.kafka.partitions import ALTERNATE, DEAD_LETTER, Partitions
 from canary.edges.kafka.positions import Positions
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.record import Recogniser
+from canary.edges.kafka.replicas import Replicas
 from canary.edges.kafka.requests import Limits
 from canary.edges.kafka.security import Sasl, Tls
 from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
@@ -32,7 +33,8 @@ class Settings:
 
     A look blocks for `wait` when nothing comes, and for `timeout` at most. A topic that was read to its end
     is left alone until `every` has passed since it was last asked: a fetch costs about the same for one
-    record as for ten. `answer_bytes` and `partition_bytes` bound what one fetch may bring.
+    record as for ten. A follower in `rack` is read instead of the leader where the cluster allows it.
+    `answer_bytes` and `partition_bytes` bound what one fetch may bring.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Settings:
     tls: Tls | None = None
     sasl: Sasl | None = None
     client_id: str = "ingestion-canary"
+    rack: str = ""
     timeout: timedelta = timedelta(seconds=2)
     wait: timedelta = timedelta(milliseconds=250)
     every: timedelta = timedelta(0)
@@ -75,7 +78,9 @@ class KafkaStage:
         self._cluster = Cluster(access, sorted(sides))
         self._partitions = Partitions(sides, now=now, resume=resume)
         self._recogniser = Recogniser(marks)
-        self._fetching = Fetching(settings.name, self._partitions, self._recogniser, now=now)
+        self._fetching = Fetching(
+            settings.name, self._partitions, self._recogniser, replicas=Replicas(settings.rack), now=now
+        )
         self._positions = Positions(settings.next_group, now=now)
         self._expired = 0
 
@@ -137,6 +142,8 @@ class KafkaStage:
                 break
             if time.monotonic() >= started + self._wait:
                 break
+            if self._fetching.redirected:
+                continue
             self._cluster.bell.wait(
                 lambda: False, until=max(time.monotonic() + EARLY, self._fetched_at + self._every)
             )

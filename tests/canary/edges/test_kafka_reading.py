@@ -111,3 +111,45 @@ def test_a_cleaned_end_of_the_log_is_covered_after_some_empty_answers() -> None:
         reading.read(3, end=5, sent_at=at(number), complete=True)
 
     assert reading.coverage() is not None
+
+
+REPLICA_STEP = st.tuples(
+    st.integers(0, 3),  # records appended at the leader
+    st.integers(0, 4),  # records the follower has fetched of what it lacks
+    st.integers(0, 4),  # records that fit into the answer
+    st.booleans(),  # whether the leader is asked now
+)
+
+
+@given(st.lists(REPLICA_STEP, max_size=40))
+def test_a_follower_that_trails_covers_only_what_was_read(steps: list[tuple[int, int, int, bool]]) -> None:
+    """However far a follower is behind, coverage holds nothing that it had not shown yet."""
+    reading = Reading("t", 0, "", 0, since=T0)
+    arrived: list[float] = []
+    fetched = read = 0
+    clock = 0.0
+    for appended, copied, room, ask in steps:
+        for _ in range(appended):
+            clock += 1
+            arrived.append(clock)
+        fetched = min(fetched + copied, len(arrived))
+        clock += 1
+        if ask:
+            reading.told(len(arrived), sent_at=at(clock))
+        else:
+            read = min(read + room, max(fetched, read))
+            reading.read_replica(read, end=fetched, complete=False)
+        coverage = reading.coverage()
+        if coverage is not None:
+            assert sum(at(moment) <= coverage.until for moment in arrived) <= read
+
+
+def test_an_empty_end_is_covered_once_the_follower_has_it() -> None:
+    """Where a cleaner removed the newest records, enough empty answers of a follower as far prove it."""
+    reading = Reading("t", 0, "", 5, since=T0)
+    reading.told(8, sent_at=at(1))
+    for _ in range(EMPTY_AFTER):
+        reading.read_replica(5, end=7, complete=True)
+    assert reading.until is None
+    reading.read_replica(5, end=8, complete=True)
+    assert reading.until == at(1)
