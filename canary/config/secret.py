@@ -19,7 +19,7 @@ _LARGEST = 64 * 1024
 class SecretError(ValueError):
     """A secret cannot be read now; the message names the file, never its content.
 
-    A ValueError, because the edges, which do not know this package, expect that of what they are told to call.
+    A ValueError, because the edges, which do not know this package, expect that of what they call.
     """
 
 
