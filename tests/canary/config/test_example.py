@@ -17,7 +17,7 @@ from canary.config.probes import ProbeConfig
 from canary.config.render import toml_value
 from canary.config.stages import ClickHouseStageConfig, ColumnsConfig, KafkaStageConfig, SaslConfig
 from canary.config.tls import TlsConfig
-from canary.edges.clickhouse_settings import DEFAULT_COLUMNS
+from canary.edges.clickhouse.settings import DEFAULT_COLUMNS
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 TABLES: list[tuple[type[Table], str]] = [
