@@ -59,6 +59,11 @@ class Line:
         anchor, mono = self._base  # one read: another thread may start a new epoch meanwhile
         return anchor + timedelta(seconds=self._clock.monotonic() - mono)
 
+    def instant(self) -> tuple[int, datetime]:
+        """The epoch and this instant in it."""
+        with self._lock:
+            return self.epoch, self.now()
+
     @property
     def ahead(self) -> timedelta:
         """How far the line is ahead of the wall clock (zero but after a step back)."""

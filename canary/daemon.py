@@ -86,11 +86,11 @@ class Daemon:
 
     def _loop(self, name: str, step: Step) -> None:
         self._ticks[name] = self._clock.monotonic()
+        self._watch.desk.metrics.gauge("step_age_seconds", name).set_function(lambda: self.health()[name])
         try:
             while not self._stop.is_set():
                 pause = step()
                 self._ticks[name] = self._clock.monotonic()
-                self._watch.desk.metrics.gauge("step_age_seconds", name).set(0)
                 if pause > timedelta(0):
                     self._stop.wait(max(min(pause, timedelta(seconds=1)), SHORTEST).total_seconds())
         except BaseException as error:

@@ -20,11 +20,15 @@ class Injector:
         self._probes = probes
         self._day = ""
         self._sent_today = 0
+        self._epochs: dict[str, int] = {}
 
     def inject(self, name: str) -> timedelta:
         """One round for one probe; return how long until more is due."""
         desk, probe = self._desk, self._probes[name]
-        now = desk.line.now()
+        epoch, now = desk.line.instant()
+        if self._epochs.setdefault(name, epoch) != epoch:
+            self._epochs[name] = epoch
+            probe.begin_again()
         answered = self._note_answers(probe)
         allowed = self._allowed(probe, now)
         posts = probe.make(now, allowed, desk.plan.times) if allowed else []

@@ -99,6 +99,10 @@ class Probe:
         self._next_at += count * interval
         return count, missed
 
+    def begin_again(self) -> None:
+        """The clock was stepped: nothing was due in time that never passed."""
+        self._next_at = None
+
     def defer(self, count: int) -> None:
         """These found no free lane: they stay due, until they have waited too long."""
         if self._next_at is not None and count:
