@@ -19,6 +19,9 @@ from canary.sandbox.kafka_clients import Message, StoppedError
 from canary.sandbox.produce_wire import answer, partition_of, request, rounds
 
 _LOOK = 0.2
+_NOT_YET = frozenset({3, 5, 6})
+"""Unknown topic, no leader, not the leader: surely not stored, and over once a topic just made has settled."""
+
 _AGAIN = 0.1
 _AT_ONCE = 200
 
@@ -156,12 +159,18 @@ class DirectProducer:
             }
             frames.append(request(self._number, self._name, batches))
         self._send_all(connection, b"".join(frames))
+        again: list[_Entry] = []
         for each in sent:
             _, codes = answer(self._receive(connection))
             for place, indices in each.batches.items():
                 code = codes.get(place, -1)
                 for index in indices:
-                    entries[index].end(None if code == 0 else for_code(code)(f"{place[0]}: not stored"))
+                    if code in _NOT_YET:
+                        again.append(entries[index])
+                    else:
+                        entries[index].end(None if code == 0 else for_code(code)(f"{place[0]}: not stored"))
+        if again:
+            self._put_back(again)
 
     def _send_all(self, connection: socket.socket, data: bytes) -> None:
         view = memoryview(data)
