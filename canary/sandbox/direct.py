@@ -20,7 +20,7 @@ from canary.sandbox.produce_wire import answer, partition_of, request, rounds
 
 _LOOK = 0.2
 _NOT_YET = frozenset({3, 5, 6})
-"""Unknown topic, no leader, not the leader: surely not stored, and over once a topic just made has settled."""
+"""Unknown topic, no leader, not the leader: surely not stored, and over once a new topic has settled."""
 
 _AGAIN = 0.1
 _AT_ONCE = 200
