@@ -10,6 +10,9 @@ from canary.edges.kafka.requests import Topic
 METADATA_EVERY = 2.0
 """New partitions are found within this time; they are then read from their beginning."""
 
+METADATA_PATIENCE = 3
+"""So many time-outs may pass without news of the topics, as when one of several brokers hangs."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 
 
@@ -22,7 +25,7 @@ class Cluster:
         self._access = access
         self._names = topics
         self._client: Client | None = None
-        self._asked_at = 0.0
+        self._asked_at = self._told_at = 0.0
         self._pending: Pending[Sequence[Topic]] | None = None
         self._pause = FIRST_PAUSE
         self._not_before = 0.0
@@ -41,7 +44,12 @@ class Cluster:
             self.refresh(until)
         elif self._pending is None and time.monotonic() - self._asked_at >= METADATA_EVERY:
             self._ask(self._client)
-        self._take()
+        try:
+            self._take()
+        except TroubleError:
+            self.stale()
+            if time.monotonic() - self._told_at > METADATA_PATIENCE * self._access.timeout:
+                raise
         return self._client
 
     def _open(self) -> Client:
@@ -59,6 +67,7 @@ class Cluster:
         if self._pending is not None and self._pending.done:
             pending, self._pending = self._pending, None
             self.topics = {item.name: item for item in pending.result()}
+            self._told_at = time.monotonic()
 
     def refresh(self, until: float) -> None:
         """Ask for the topics now and wait for the answer. Raises `TroubleError`."""

@@ -8,11 +8,12 @@ from datetime import datetime
 from canary.edges.kafka import requests
 from canary.edges.kafka.batches import Record, UnreadableError, batches
 from canary.edges.kafka.client import Bell, Client, Pending, TroubleError
+from canary.edges.kafka.leadership import Leaderships, Question
 from canary.edges.kafka.partitions import Partitions
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.record import Recogniser, Spot
 from canary.edges.kafka.replicas import Replicas
-from canary.edges.kafka.requests import Fetched, Limits, Place
+from canary.edges.kafka.requests import Fetched, From, Limits, Place
 from canary.values import Now, Sighting
 
 FOLLOWER_PATIENCE = 0.5
@@ -21,12 +22,16 @@ FOLLOWER_PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """One fetch: `offsets` it asked for, those of them that the broker `led`, and a time before it left."""
+    """One fetch: what it `asked` for, what of that the broker `led`, and a time before it left.
+
+    `question` went ahead of it: which of those it led can be trusted to reach to the end.
+    """
 
     pending: Pending[Sequence[Fetched]]
     sent_at: datetime
-    offsets: Mapping[Place, int]
+    asked: Mapping[Place, From]
     led: frozenset[Place]
+    question: Question
 
 
 class Fetching:
@@ -46,6 +51,7 @@ class Fetching:
         self._partitions = partitions
         self._recogniser = recogniser
         self._replicas = replicas
+        self._leaderships = Leaderships()
         self._now = now
         self._sent: dict[int, _Sent] = {}
         self._turn = 0
@@ -64,11 +70,13 @@ class Fetching:
         limits = replace(limits, rack=self._replicas.rack)
         for node, places in self._by_broker(turned).items():
             if node not in self._sent:
-                at = {place: self._partitions.readings[place].next_offset for place in places}
-                led = frozenset(place for place in places if self._partitions.leader(place) == node)
+                parts = self._partitions
+                asked = {p: From(parts.readings[p].next_offset, parts.epoch(p)) for p in places}
+                led = frozenset(place for place in places if parts.leader(place) == node)
+                question = self._leaderships.ask(client, node, {p: asked[p].epoch for p in led})
                 sent_at = self._now()
-                pending = client.begin(requests.fetch, client, node, at, ids, limits)
-                self._sent[node] = _Sent(pending, sent_at, at, led)
+                pending = client.begin(requests.fetch, client, node, asked, ids, limits)
+                self._sent[node] = _Sent(pending, sent_at, asked, led, question)
 
     def _by_broker(self, places: Sequence[Place]) -> Mapping[int, Sequence[Place]]:
         found: dict[int, list[Place]] = {}
@@ -91,7 +99,7 @@ class Fetching:
         return followers_only
 
     def _give_up_followers(self, sent: Iterable[_Sent]) -> None:
-        if any(item.led != item.offsets.keys() for item in sent):
+        if any(item.led != item.asked.keys() for item in sent):
             self._replicas.failed()
 
     def take(self) -> list[Sighting]:
@@ -109,8 +117,9 @@ class Fetching:
                 if item.led:
                     failures.append(trouble)
                 continue
+            trusted = self._leaderships.answered(item.question)
             for answer in answers:
-                found.extend(self._answered(answer, item))
+                found.extend(self._answered(answer, item, trusted=answer.place in trusted))
         if failures and len(failures) == len(done):
             raise failures[0]
         return found
@@ -122,7 +131,7 @@ class Fetching:
             if (reading := self._partitions.readings.get(place)) is not None:
                 reading.failed(reason, now=self._now())
 
-    def _answered(self, answer: Fetched, item: _Sent) -> list[Sighting]:
+    def _answered(self, answer: Fetched, item: _Sent, *, trusted: bool) -> list[Sighting]:
         reading = self._partitions.readings.get(answer.place)
         if reading is None:
             return []
@@ -134,25 +143,22 @@ class Fetching:
         elif answer.error:
             self.moved = True
             reading.failed(_refusal(answer), now=self._now(), lasting=answer.error == requests.DENIED)
-        elif leads and self._nearer(reading, answer, item.sent_at):
+        elif leads and self._nearer(reading, answer):
             self.redirected = True
-        elif reading.next_offset == item.offsets[answer.place]:  # else it is no longer what we ask for
-            return self._read(reading, answer, item.sent_at if leads else None)
+            if trusted:
+                reading.told(answer.end, sent_at=item.sent_at)
+        elif reading.next_offset == item.asked[answer.place].offset:  # else we no longer ask for that
+            return self._read(reading, answer, item.sent_at if trusted else None)
         return []
 
-    def _nearer(self, reading: Reading, answer: Fetched, sent_at: datetime) -> bool:
+    def _nearer(self, reading: Reading, answer: Fetched) -> bool:
         """Whether the leader would have us read elsewhere."""
-        self._replicas.named(answer.place, answer.preferred)
-        if answer.preferred < 0:
-            return False
         reading.log_start = answer.log_start if answer.log_start is not None else reading.log_start
-        reading.told(answer.end, sent_at=sent_at)
-        return True
+        self._replicas.named(answer.place, answer.preferred)
+        return answer.preferred >= 0
 
     def _read(self, reading: Reading, answer: Fetched, led_at: datetime | None) -> list[Sighting]:
-        """Take the records; `led_at` is when the leader was asked, None for an answer of a follower."""
-        if led_at is not None and answer.log_start is not None:
-            reading.log_start = answer.log_start
+        """Take the records; `led_at` is when a leader was asked who knows its end, else None."""
         seen_at = self._now()
         spot = Spot(
             stage=self._stage,

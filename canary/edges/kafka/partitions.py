@@ -105,6 +105,11 @@ class Partitions:
         topic = self._known.get(place[0])
         return -1 if topic is None else topic.leaders.get(place[1], -1)
 
+    def epoch(self, place: Place) -> int:
+        """The number of the leadership of a partition, -1 where it is not known."""
+        topic = self._known.get(place[0])
+        return -1 if topic is None else topic.epochs.get(place[1], -1)
+
     def by_leader(self, places: Iterable[Place]) -> dict[int, list[Place]]:
         """The partitions that can be asked for now, by the broker that leads them."""
         found: dict[int, list[Place]] = {}

@@ -9,6 +9,8 @@ so a reader that is far behind still covers what it has read, and no more. Recor
 
 That holds for the leader alone. A follower's watermark trails the leader's, by seconds at times, so what is
 read from one moves the reading on, but the marks still come from the leader, which is asked now and then.
+Nor does it hold for a leader that has just been elected and does not yet know how far its predecessor had
+come: such an answer is taken as a follower's (see `leadership`).
 
 An open transaction holds back what a committed reader may see: reading then stops below the high
 watermark, and coverage waits with it until the transaction ends. Aborted records were never there.
@@ -52,7 +54,7 @@ class Reading:
         self.told(end, sent_at=sent_at)
 
     def read_replica(self, next_offset: int, *, end: int, complete: bool) -> None:
-        """Take in a follower's answer; `end` is how far that follower had come."""
+        """Take in a follower's answer, or a new leader's; `end` is how far it says that it has come."""
         self._advance(next_offset, complete=complete)
         mark = self._mark
         if mark is not None and (

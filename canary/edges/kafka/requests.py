@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import kafka.errors as kafka_errors
@@ -34,6 +34,8 @@ class Topic:
     reason: str
     id: UUID
     leaders: Mapping[int, int]
+    epochs: Mapping[int, int] = field(default_factory=dict)
+    """By partition the number of its leadership, which grows with each change; absent where not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Limits:
     rack: str = ""
 
 
+class From(NamedTuple):
+    """Where to read on, and under which leadership (-1 for any): under another one the broker refuses."""
+
+    offset: int
+    epoch: int
+
+
 def error_name(code: int) -> str:
     """Kafka's name of an error code, in words."""
     return str(kafka_errors.for_code(code).__name__).removesuffix("Error")
@@ -86,6 +95,11 @@ async def topics(client: Client, names: Sequence[str]) -> Sequence[Topic]:
             reason=error_name(item.error_code),
             id=item.topic_id or NO_ID,
             leaders={part.partition_index: part.leader_id for part in item.partitions or ()},
+            epochs={
+                part.partition_index: part.leader_epoch
+                for part in item.partitions or ()
+                if part.leader_epoch is not None
+            },
         )
         for item in response.topics
     ]
@@ -113,7 +127,7 @@ async def offsets(client: Client, node: object, places: Sequence[Place], which: 
 
 
 async def fetch(
-    client: Client, node: object, positions: Mapping[Place, int], ids: Mapping[str, UUID], limits: Limits
+    client: Client, node: object, positions: Mapping[Place, From], ids: Mapping[str, UUID], limits: Limits
 ) -> Sequence[Fetched]:
     """Read these partitions from a broker that leads or follows them.
 
@@ -150,13 +164,13 @@ async def fetch(
     ]
 
 
-def _fetch_topics(positions: Mapping[Place, int], ids: Mapping[str, UUID] | None, size: int) -> list[Any]:
+def _fetch_topics(positions: Mapping[Place, From], ids: Mapping[str, UUID] | None, size: int) -> list[Any]:
     parts: dict[str, list[Any]] = defaultdict(list)
-    for (topic, partition), offset in positions.items():
+    for (topic, partition), (offset, epoch) in positions.items():
         parts[topic].append(
             FetchRequest.FetchTopic.FetchPartition(
                 partition=partition,
-                current_leader_epoch=-1,
+                current_leader_epoch=epoch,
                 fetch_offset=offset,
                 last_fetched_epoch=-1,
                 log_start_offset=-1,

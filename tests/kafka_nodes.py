@@ -1,0 +1,87 @@
+"""Nodes of a real Apache Kafka with settings of a test's own; skipped where it cannot run, but not in CI."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from canary.sandbox import apache
+from canary.sandbox.broker import free_port, wait_for
+from canary.sandbox.child import Child
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One process and where it listens for clients."""
+
+    number: int
+    port: int
+    child: Child
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def start(self) -> None:
+        self.child.start()
+        wait_for(self.port, self.child)
+
+
+def base(number: int, folder: Path, *, ports: tuple[int, int], replicas: int) -> dict[str, str]:
+    """What a node of a small cluster needs; `ports` are the client's and the first node's controller's."""
+    first = number == 1
+    settings = {
+        "process.roles": "broker,controller" if first else "broker",
+        "node.id": str(number),
+        "controller.quorum.voters": f"1@{HOST}:{ports[1]}",
+        "listeners": f"CLIENT://{HOST}:{ports[0]}" + (f",CONTROLLER://{HOST}:{ports[1]}" if first else ""),
+        "advertised.listeners": f"CLIENT://{HOST}:{ports[0]}",
+        "inter.broker.listener.name": "CLIENT",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(folder / "data"),
+        "auto.create.topics.enable": "false",
+        "auto.leader.rebalance.enable": "false",
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+        "num.network.threads": "2",
+        "num.io.threads": "2",
+    }
+    for kind in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic"):
+        settings[f"{kind}.replication.factor"] = str(replicas)
+    settings["offsets.topic.num.partitions"] = "1"
+    return settings
+
+
+@contextmanager
+def nodes(folder: Path, extras: Sequence[Mapping[str, str]]) -> Iterator[list[Node]]:
+    """One running node for each of `extras`, the settings that it has beyond the base."""
+    try:
+        jars = apache.jars()
+    except apache.MissingError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the reference tier must run here: {error}")
+        pytest.skip(str(error))
+    made: list[Node] = []
+    controller = free_port()
+    try:
+        for number, extra in enumerate(extras, 1):
+            place, port = folder / f"node{number}", free_port()
+            place.mkdir()
+            settings = base(number, place, ports=(port, controller), replicas=len(extras))
+            settings.update({name: value.replace("PORT", str(port)) for name, value in extra.items()})
+            file = place / "server.properties"
+            file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+            apache.format_storage(jars, file)
+            made.append(Node(number, port, Child(apache.command(jars, file), log=place / "log")))
+            made[-1].start()
+        yield made
+    finally:
+        for node in made:
+            node.child.thaw()
+            node.child.stop()
