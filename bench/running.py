@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -65,6 +66,17 @@ class Running:
                 return str(answer.read().decode())
         except HTTPError as error:
             return error.read().decode()
+
+    def took(self, path: str) -> float:
+        """How many milliseconds a bare request for this path takes."""
+        connection = HTTPConnection(self._url.removeprefix("http://"), timeout=60)
+        started = time.perf_counter()
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+        finally:
+            connection.close()
+        return 1000 * (time.perf_counter() - started)
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.get("/status")))

@@ -44,7 +44,7 @@ class Checking:
     probe: str | None = None
 
 
-READ_EVERY = timedelta(milliseconds=250)
+READ_EVERY = timedelta(milliseconds=500)
 """How often the daemon reads a topic that is read to its end; a check, which somebody waits for, reads on."""
 
 

@@ -24,6 +24,9 @@ KEPT = timedelta(minutes=2)
 BITE = 1_000
 """How many open canaries are judged again in one settling."""
 
+COPIES_AHEAD = timedelta(seconds=2)
+"""Copies are looked for so long before a window can close, lest a loss in it waits for that question."""
+
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
 
@@ -45,6 +48,7 @@ class Settler:
         self._book = desk.book
         self._limits = desk.plan.limits
         self._window = desk.plan.times.window
+        self._windows = desk.plan.times.windows
         self._metrics = desk.metrics
         self._minutes = desk.minutes
         self._missed = desk.missed
@@ -59,6 +63,9 @@ class Settler:
     def settle(self, now: datetime) -> Settled:
         """Settle what is due, judge again what may have changed; say what is new."""
         result = Settled()
+        if self._windows:
+            for _, entries in self._book.due(now + COPIES_AHEAD):
+                self._unchecked(entries.values())
         for key, entries in self._book.due(now):
             self._settle_window(key, entries, now, result)
         for key, entry in self._again():
@@ -113,12 +120,17 @@ class Settler:
 
     def _waits(self, entries: Iterable[Entry], now: datetime) -> bool:
         """Whether one more reading is owed before the window can close: for copies, or for who is missing."""
-        arrived = [entry for entry in entries if self._book.last in entry.seen]
-        unchecked = [entry.owed.id for entry in arrived if not entry.copies_checked]
-        self.copies.update(unchecked)
+        unchecked = self._unchecked(entries)
         missing = [self._judge(entry, now) for entry in entries if self._book.last not in entry.seen]
         waiting = any(one.outcome is Outcome.PENDING or one.wants_last_look for one in missing)
-        return waiting or bool(unchecked)
+        return waiting or unchecked
+
+    def _unchecked(self, entries: Iterable[Entry]) -> bool:
+        """Have copies looked for where that was not done; say whether there are such."""
+        last = self._book.last
+        ids = [entry.owed.id for entry in entries if last in entry.seen and not entry.copies_checked]
+        self.copies.update(ids)
+        return bool(ids)
 
     def _judge(self, entry: Entry, now: datetime) -> Verdict:
         verdict = judge(self._book.case(entry), now=now, limits=self._limits)

@@ -55,6 +55,8 @@ class WebServer:
 class _Handler(BaseHTTPRequestHandler):
     answers: Sources
     timeout = READ_TIMEOUT
+    wbufsize = -1  # head and body in one packet: the second of two waits 40 ms for the first one's receipt
+    disable_nagle_algorithm = True
     server_version = "ingestion-canary"
     sys_version = ""
 
