@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import kafka.errors as kafka_errors
-from kafka.net.inet import KafkaNetSocket
-from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
+from canary.edges.kafka.connecting import Manager
 from canary.edges.kafka.security import Sasl, Tls, library_settings
 
 T = TypeVar("T")
@@ -96,6 +95,7 @@ def said(error: BaseException) -> str:
         kafka_errors.TopicAuthorizationFailedError: "not authorized for the topic",
         kafka_errors.GroupAuthorizationFailedError: "not authorized for the group",
         kafka_errors.ClusterAuthorizationFailedError: "not authorized for the cluster",
+        kafka_errors.UnsupportedSaslMechanismError: "authentication failed: the broker lacks the mechanism",
         kafka_errors.RequestTimedOutError: "no answer in time",
         kafka_errors.KafkaTimeoutError: "no answer in time",
         kafka_errors.NodeNotReadyError: "not connected",
@@ -108,26 +108,6 @@ def said(error: BaseException) -> str:
     return f"{name}: {detail}" if detail and detail != name else name
 
 
-class _Direct(KafkaNetSocket):  # type: ignore[misc]
-    """Connects as the library does, but closes the socket when that fails: it would leak one a try."""
-
-    SCHEMES = ("direct",)
-
-    async def connect(
-        self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: float | None = None
-    ) -> Any:
-        family, kind, protocol, _, address = addrinfo
-        made = self.socket(family, kind, protocol)
-        try:
-            made.setblocking(False)
-            for option in socket_options:
-                made.setsockopt(*option)
-            return await self.sock_connect(net, made, address, timeout_at=timeout_at)
-        except BaseException:
-            made.close()
-            raise
-
-
 class Client:
     """A session with one cluster. Not shared between threads; `close` may be called from any."""
 
@@ -137,7 +117,7 @@ class Client:
         secured = library_settings(access.tls, access.sasl)
         self._net = NetworkSelector(client_id=access.client_id, slow_task_threshold_secs=0)
         milliseconds = int(access.timeout * 1000)
-        self._manager = KafkaConnectionManager(
+        self._manager = Manager(
             self._net,
             bootstrap_servers=list(access.bootstrap),
             client_id=access.client_id,
@@ -184,11 +164,10 @@ class Client:
         brokers = self._manager.cluster.bootstrap_brokers()
         for broker in brokers:
             timeout = self._access.timeout * 1000 / len(brokers)
-            connection = self._manager.get_connection(
-                broker.node_id, timeout_ms=timeout, refresh_metadata_on_err=False
-            )
             try:
-                await connection
+                await self._manager.get_connection(
+                    broker.node_id, timeout_ms=timeout, refresh_metadata_on_err=False
+                )
             except kafka_errors.KafkaError as error:
                 problems.append(f"{broker.host}:{broker.port}: {said(error)}")
             else:

@@ -1,5 +1,6 @@
 """How a Kafka connection is secured, as settings of the client library; secrets are read when needed."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -46,13 +47,7 @@ def library_settings(tls: Tls | None, sasl: Sasl | None) -> Mapping[str, Any]:
     """The same in the words of kafka-python."""
     settings: dict[str, Any] = {"security_protocol": _protocol(tls, sasl)}
     if tls is not None:
-        settings.update(
-            ssl_cafile=tls.ca_file,
-            ssl_certfile=tls.certificate_file,
-            ssl_keyfile=tls.key_file,
-            ssl_password=tls.key_password() if tls.key_password else None,
-            ssl_check_hostname=tls.check_hostname,
-        )
+        settings["ssl_context"] = _context(tls)
     if sasl is not None:
         settings["sasl_mechanism"] = sasl.mechanism
         if sasl.mechanism == "OAUTHBEARER":
@@ -60,6 +55,16 @@ def library_settings(tls: Tls | None, sasl: Sasl | None) -> Mapping[str, Any]:
         else:
             settings.update(sasl_plain_username=sasl.username, sasl_plain_password=sasl.secret())
     return settings
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """Read anew for each session, so that renewed files are taken up; raises OSError or ValueError."""
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    context.check_hostname = tls.check_hostname
+    if tls.certificate_file is not None:
+        password = tls.key_password() if tls.key_password else ""
+        context.load_cert_chain(tls.certificate_file, tls.key_file, lambda: password)
+    return context
 
 
 def _protocol(tls: Tls | None, sasl: Sasl | None) -> str:
