@@ -188,8 +188,10 @@ def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
 
 def _spec(stage: StageConfig) -> StageSpec:
     if isinstance(stage, KafkaStageConfig):
-        return StageSpec(stage.name, topic=True, place=stage.topic, alternates=bool(stage.alternates))
-    return StageSpec(stage.name, topic=False, place=stage.table)
+        return StageSpec(stage.name, topic=True, place=stage.topic, others=stage.alternates)
+    return StageSpec(
+        stage.name, topic=False, place=stage.table, through_distributed=stage.through_distributed
+    )
 
 
 def _stages(

@@ -156,10 +156,12 @@ class Book:
             True,
             glimpse or None,
             reading.covered_until(entry.owed.sent_at),
-            alternates=spec.alternates,
+            alternates=bool(spec.others),
             drained=reading.drained,
             positions_at=reading.positions_at,
         )
+        if self._blurred(spec):
+            return replace(case, drained=(), positions_at=None)
         if seen is None or seen.partition is None or seen.offset is None:
             return case
         progress = reading.progress.get((seen.place, seen.partition), Progress())
@@ -170,6 +172,11 @@ class Book:
             expired=standing.expired,
             queued_at=standing.queued_at,
         )
+
+    def _blurred(self, spec: StageSpec) -> bool:
+        """Whether the positions behind this stage prove nothing: the row may still wait in a local queue."""
+        following = self.stages[self.stages.index(spec) + 1 :]
+        return bool(following) and following[0].through_distributed
 
     def due(self, now: datetime) -> list[tuple[WindowKey, dict[UUID, Entry]]]:
         """The windows whose canaries are all past their deadline, oldest first."""

@@ -34,6 +34,7 @@ class Courier:
         self._answers: queue.SimpleQueue[tuple[tuple[UUID, ...], Answer]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._busy: set[int] = set()
+        self._failure: Exception | None = None
         self._threads: list[threading.Thread] = []
 
     @property
@@ -64,12 +65,19 @@ class Courier:
         try:
             answer = self._ingress.post(events, lane)
             self._answers.put((tuple(event.id for event in events), answer))
+        except (
+            Exception
+        ) as error:  # a bug: raised again by whoever collects, or it would end one worker unheard
+            self._failure = error
+            raise
         finally:
             with self._lock:
                 self._busy.discard(lane)
 
     def collect(self) -> list[tuple[UUID, Answer]]:
         """The answers that have come since the last call, one for each canary."""
+        if self._failure is not None:
+            raise self._failure
         answers: list[tuple[UUID, Answer]] = []
         while True:
             try:

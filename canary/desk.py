@@ -57,5 +57,7 @@ class Desk:
                     self.book.restore(track)
             since = self.book.oldest() or self.line.now()
             for name, reading in self.book.readings.items():
-                reading.restore(self.ledger.coverage(name), self.ledger.positions(name, since))
+                reading.restore(
+                    self.ledger.coverage(name), self.ledger.positions(name, since), now=self.line.now()
+                )
             return len(self.book.entries)

@@ -17,6 +17,9 @@ from canary.values import Look, Seen, Sighting, Track
 from reconcile.latency import Measured, between
 from reconcile.outcome import INGRESS, Receipt
 
+WIDEST_ERROR = 5.0
+"""Seconds: a duration known less well than this is no measurement."""
+
 Known = Callable[[Sequence[UUID]], Mapping[UUID, Track]]
 """Asks the ledger for canaries that are no longer in mind."""
 
@@ -140,6 +143,8 @@ class Follower:
             self._metrics.counter("stored_after_refusal_total", probe).inc()
 
     def _observe(self, probe: str, hop: str, measured: Measured) -> None:
+        if measured.error > WIDEST_ERROR:  # our own blindness is not the pipeline's latency
+            return
         self._metrics.histogram("latency_seconds", probe, hop).observe(measured.seconds)
         self._metrics.gauge("latency_error_seconds", probe, hop).set(measured.error)
 

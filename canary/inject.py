@@ -10,6 +10,7 @@ from canary.values import Owed
 from reconcile.window import window_of
 
 RETRY = timedelta(seconds=1)
+BUSY = timedelta(milliseconds=50)
 
 
 class Injector:
@@ -35,7 +36,7 @@ class Injector:
         made = [owed for _, post in posts for owed, _ in post]
         self._defer(probe, allowed - len(made))
         if not made and not answered:
-            return probe.wait(now)
+            return max(probe.wait(now), BUSY) if allowed else probe.wait(now)
         if not desk.unsaved.flush(sending=made):
             self._not_sent(name, "ledger", len(made), now)
             return RETRY

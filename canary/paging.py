@@ -50,7 +50,7 @@ def make_pager(
     if config.slack is None or listeners is None:
         return SilentPager()
     window = config.canary.window
-    rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=window))
+    rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=2 * window))
     rules = rules.with_rule(
         "blind:", Rule(for_=min(window, timedelta(seconds=60)), repeat=config.slack.repeat)
     )

@@ -119,11 +119,12 @@ class Probe:
         """Up to `count` canaries as posts, each with its lane; fewer where all lanes are busy."""
         posts: list[tuple[int, list[tuple[Owed, Event]]]] = []
         busy = set(self.courier.busy)
-        while count > 0 and (turn := self._rotation.next(busy)) is not None:
+        rotation = self._rotation  # another thread may give us other lanes meanwhile
+        while count > 0 and (turn := rotation.next(busy)) is not None:
             size = min(count, self.pace.batch)
             post = [self._one(now, turn, times)]
             for _ in range(size - 1):
-                name = self._rotation.another(turn[0])
+                name = rotation.another(turn[0])
                 post.append(self._one(now, (turn[0], name), times))
             busy.add(turn[0].index)
             posts.append((turn[0].index, post))

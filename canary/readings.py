@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from canary.values import Coverage, Look, Position, Skew
@@ -23,7 +23,10 @@ class StageSpec:
     name: str
     topic: bool
     place: str = ""
-    alternates: bool = False
+    others: tuple[str, ...] = ()
+    """Topics beside `place` through which an event may lawfully pass: they must be read as well."""
+    through_distributed: bool = False
+    """Rows reach this table through a Distributed one: a committed position does not prove an insert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Reading:
         self.progress: dict[Place, Progress] = {}
         self.next_offsets: dict[Place, int] = {}
         self.partitions: int | None = None
+        self.gone: dict[Place, datetime] = {}
         self.blind = NOT_READ
         self.positions_unreadable = NOT_READ
         self.last_read_at: datetime | None = None
@@ -124,11 +128,23 @@ class Reading:
         self.skew = look.skew or self.skew
         for item in look.coverage:
             self.cover(item)
+        self._note_gone(look)
         self.positions_unreadable = look.positions_unreadable
         news = [item for item in look.positions if self._progress(item).learn(item)]
         if look.positions:
             self._note_drained(look.positions)
         return news
+
+    def _note_gone(self, look: Look) -> None:
+        """See which partitions there are no longer, since the topic was made again with fewer.
+
+        They still count for what was sent before that: it may have been in them, and nobody can tell.
+        """
+        if look.partitions is None or not look.coverage:
+            return
+        for place, partition in self.intervals:
+            if place == self.spec.place and partition >= look.partitions:
+                self.gone.setdefault((place, partition), look.started_at)
 
     def _note_drained(self, positions: Sequence[Position]) -> None:
         """See whether the consumer has finished all that stood in the topic at an earlier reading."""
@@ -137,7 +153,7 @@ class Reading:
         if len(known) < len(ends):
             return
         self.positions_at = max(item.read_at for item in positions)
-        if self._ends is None:
+        if self._ends is None or any(known.get(key, -1) < end for key, end in self._ends[1].items()):
             self._ends = (self.positions_at, known)
         elif all(self.progress[key].finished(end) for key, end in self._ends[1].items()):
             self.drained.append((self._ends[0], self.positions_at))
@@ -149,22 +165,30 @@ class Reading:
     def cover(self, item: Coverage) -> None:
         """Add one partition's interval."""
         key = (item.place, item.partition)
+        self.gone.pop(key, None)
         self.intervals[key] = extended(self.intervals.get(key, ()), Interval(item.since, item.until))
         self.next_offsets[key] = item.next_offset
 
-    def restore(self, coverage: Iterable[Coverage], positions: Iterable[Position]) -> None:
-        """What the ledger remembers from before a restart."""
+    def restore(self, coverage: Iterable[Coverage], positions: Iterable[Position], *, now: datetime) -> None:
+        """What the ledger remembers from before a restart, less what a wrong clock wrote of the future."""
         for item in coverage:
-            self.cover(item)
+            if item.since <= now:
+                self.cover(replace(item, until=min(item.until, now)))
         for position in positions:
             self._progress(position).learn(position)
 
     def covered_until(self, since: datetime) -> datetime | None:
         """Up to when all partitions were read from `since` on (topics only)."""
-        own = sum(place == self.spec.place for place, _ in self.intervals)
+        own = sum(key[0] == self.spec.place and key not in self.gone for key in self.intervals)
         if self.partitions is not None and own < self.partitions:
             return None
-        return all_covered_until(self.intervals.values(), since)
+        places = (self.spec.place, *self.spec.others)
+        wanted = [
+            items
+            for key, items in self.intervals.items()
+            if key[0] in places and (key not in self.gone or since < self.gone[key])
+        ]
+        return all_covered_until(wanted, since)
 
     def partition_covered_until(self, key: Place, since: datetime) -> datetime | None:
         """The same for one partition."""
@@ -172,7 +196,8 @@ class Reading:
 
     def lag(self) -> int | None:
         """Messages that the consumer behind this topic has still to finish; None where unknown."""
-        known = [p for p in self.progress.values() if p.end is not None and p.committed]
+        there = [progress for key, progress in self.progress.items() if key not in self.gone]
+        known = [p for p in there if p.end is not None and p.committed]
         if not known or self.positions_unreadable:
             return None
         return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
@@ -191,11 +216,17 @@ class Reading:
         """How long ago this stage was last read up to its end."""
         if not self.spec.topic:
             return now - self.last_read_at if self.last_read_at else None
-        ends: Sequence[datetime] = [items[-1].until for items in self.intervals.values() if items]
+        there = [items for key, items in self.intervals.items() if items and key not in self.gone]
+        ends: Sequence[datetime] = [items[-1].until for items in there]
         return now - min(ends) if ends else None
 
     def forget(self, before: datetime) -> None:
         """Drop what no open canary can ask for."""
+        for key in [key for key, since in self.gone.items() if since <= before]:
+            self.intervals.pop(key, None)
+            self.progress.pop(key, None)
+            self.next_offsets.pop(key, None)
+            del self.gone[key]
         self.intervals = {key: kept(items, before) for key, items in self.intervals.items()}
         for progress in self.progress.values():
             progress.forget(before)

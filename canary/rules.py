@@ -25,6 +25,10 @@ from canary.scene import (
 from canary.settle import stage_of
 from reconcile.outcome import Flag, Outcome, Receipt
 
+SETTLING = timedelta(seconds=5)
+OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
+"""Keys of conditions that only a readable last stage can begin or end."""
+
 
 def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     """Everything that is true now and somebody may want to know, and what cannot be told."""
@@ -35,11 +39,13 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
 
 
 def _unknown(scene: Scene) -> Iterator[str]:
+    if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
+        yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
     for name, reading in scene.book.readings.items():
         if not reading.blind:
             continue
         if name == scene.book.last:
-            yield from ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
+            yield from OF_WINDOWS
         else:
             yield from (f"lost:{hop[0]}->{hop[1]}" for hop in pairwise(scene.names) if name in hop)
             yield from (f"{kind}:{name}" for kind in ("duplicated", "corrupt", "out_of_order"))
@@ -86,7 +92,11 @@ def _behind(scene: Scene) -> Iterator[Condition]:
     by_hop: dict[Hop, list[Entry]] = defaultdict(list)
     for group in scene.book.settled.values():
         for entry in group.values():
-            if entry.judged is not None and entry.judged.outcome is Outcome.OVERDUE and promised(entry):
+            overdue = entry.judged is not None and entry.judged.outcome is Outcome.OVERDUE
+            early = not entry.seen and scene.now - entry.waits_from < scene.patience + SETTLING
+            if (
+                overdue and promised(entry) and not early
+            ):  # early: the ingress may still be about to append it
                 by_hop[_waiting_hop(scene, entry)].append(entry)
     for hop, entries in by_hop.items():
         oldest = min(e.owed.sent_at for e in entries)
@@ -134,7 +144,7 @@ def _blind(scene: Scene) -> Iterator[Condition]:
                 facts.append(("last read", clock(since)))
             yield Condition(
                 key=f"blind:{name}",
-                severity=Severity.PAGE,
+                severity=Severity.PAGE if name == scene.book.last else Severity.TICKET,
                 title=f"Cannot read {name}: what it would show cannot be judged (no loss is claimed)",
                 facts=tuple(facts),
                 diagram=" -> ".join(f"?{part}?" if part == name else part for part in scene.names),

@@ -24,6 +24,7 @@ class Scene:
     recent: Sequence[Entry] = ()
     down: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
     ledger_problem: str | None = None
+    patience: timedelta = timedelta(0)
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -74,7 +74,6 @@ class Watch:
         self.probes = {probe.name: probe for probe in probes}
         self.stages = stages
         self.settler = Settler(desk)
-        self.scene: Scene | None = None
         self.open_conditions: Sequence[Condition] = ()
         self.notes: dict[str, str] = {}
         self._injector = Injector(desk, self.probes)
@@ -148,9 +147,8 @@ class Watch:
             desk.unsaved.settled(
                 judged=settled.judged, reports=settled.reports.values(), minutes=settled.minutes
             )
-            self.scene = self._scene(now)
+            self.open_conditions, unknown = conditions(self._scene(now))
         self._save()
-        self.open_conditions, unknown = conditions(self.scene)
         self._pager.update(self.open_conditions, now=now, unknown=unknown)
         return settled
 
@@ -204,7 +202,8 @@ class Watch:
         """What the ledger knows of canaries that are no longer in mind."""
         try:
             known = self.desk.ledger.known(ids) if ids else {}
-            self._load_reports({(track.owed.probe, track.owed.window) for track in known.values()})
+            with self.desk.lock:
+                self._load_reports({(track.owed.probe, track.owed.window) for track in known.values()})
             return known
         except LedgerError:
             return {}  # they count as unexpected; what the ledger lacks is told by whoever writes to it
@@ -224,6 +223,7 @@ class Watch:
             recent=[entry for _, entry in self.settler.recent],
             down={name: self.desk.minutes.down(name, now) for name in self.probes},
             ledger_problem=self.desk.ledger_problem,
+            patience=self.desk.plan.limits.patience,
             notes=dict(self.notes),
         )
 
@@ -244,5 +244,6 @@ class Watch:
             metrics.gauge("clock_skew_error_seconds", name).set(reading.skew.error.total_seconds())
         names = list(self.stages)
         behind = names[names.index(name) + 1] if name != names[-1] else None
-        if behind is not None and (lag := reading.lag()) is not None:
-            metrics.gauge("consumer_lag_messages", behind).set(lag)
+        if behind is not None:
+            lag = reading.lag()
+            metrics.gauge("consumer_lag_messages", behind).set(float("nan") if lag is None else lag)

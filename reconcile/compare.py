@@ -121,7 +121,7 @@ def judge(case: Case, *, now: datetime, limits: Limits) -> Verdict:
         return _unread(case, now, limits)
     if _promised(case):
         return _owed(case, now, limits)
-    return _unpromised(case, limits)
+    return _unpromised(case, now, limits)
 
 
 def _promised(case: Case) -> bool:
@@ -148,14 +148,15 @@ def _unread(case: Case, now: datetime, limits: Limits) -> Verdict:
     return Verdict(Outcome.UNREAD, now >= case.waits_from + limits.horizon, flags=flags, reason=blind)
 
 
-def _unpromised(case: Case, limits: Limits) -> Verdict:
+def _unpromised(case: Case, now: datetime, limits: Limits) -> Verdict:
     enough = max(case.deadline, case.waits_from + limits.patience)
     if all(stage.covered_until is not None and stage.covered_until >= enough for stage in case.stages):
         reason = "nobody promised it, and it was seen nowhere"
         return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=enough)
     waited = case.waits_from + max(limits.lost_after, limits.patience)
+    clear = _queues_drained(case.stages[max(_last_seen(case.stages), 0) : -1], waited, now, limits)
     covered = case.stages[-1].covered_until
-    if covered is not None and covered >= waited:
+    if clear is not None and covered is not None and covered >= clear:
         reason = "nobody promised it, and the last stage never showed it"
         return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=waited)
     reason = "the ingress did not say whether it took it"

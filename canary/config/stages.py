@@ -8,6 +8,7 @@ from pydantic import Field
 from canary.config.fields import (
     Addresses,
     Count,
+    Flag,
     Name,
     Number,
     SecretPath,
@@ -98,6 +99,7 @@ class ClickHouseStageConfig(Table):
     match: Text = "uuid"
     columns: ColumnsConfig = ColumnsConfig()
     consumer_group: Text | None = None
+    through_distributed: Flag = False
     tenants: Texts = ()
     siblings: Texts = ()
     dead_letters: Texts = ()

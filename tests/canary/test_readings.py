@@ -1,9 +1,10 @@
 """Where a consumer stands to a record: passed, removed before it came, queued, or nobody knows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from canary.readings import Progress, Reading, StageSpec, Standing
-from canary.values import Coverage, Position
+from canary.values import Coverage, Look, Position
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -78,3 +79,55 @@ def test_a_partition_that_was_not_read_uncovers_the_topic() -> None:
     assert reading.covered_until(at(1)) is None
     reading.cover(Coverage("raw", 1, at(0), at(7), 1))
     assert reading.covered_until(at(1)) == at(7)
+
+
+def made_again() -> Reading:
+    """Three partitions read from 0 to 10, and the topic made again at 11 with two of them."""
+    reading = Reading(StageSpec("raw", topic=True, place="raw"))
+    old = [Coverage("raw", number, at(0), at(10), 50) for number in range(3)]
+    new = [Coverage("raw", number, at(11), at(20), 5) for number in range(2)]
+    ends = [Position("raw", number, 40, 0, 50, at(10)) for number in range(3)]
+    reading.learn(look(10, 3, coverage=old, positions=ends))
+    reading.learn(look(20, 2, coverage=new, positions=[replace(p, committed=5, end=5) for p in ends[:2]]))
+    return reading
+
+
+def look(when: float, partitions: int, *, coverage: list[Coverage], positions: list[Position]) -> Look:
+    return Look("raw", at(when), at(when), coverage=coverage, partitions=partitions, positions=positions)
+
+
+def test_a_topic_made_again_smaller_is_covered_again() -> None:
+    """A partition that is no more neither holds up what is sent now nor counts as lag."""
+    reading = made_again()
+    assert reading.covered_until(at(20)) == at(20)
+    assert reading.age(at(21)) == timedelta(seconds=1)
+    assert reading.lag() == 0
+
+
+def test_what_was_sent_to_the_old_topic_is_not_proven_gone() -> None:
+    """What is sent before the end of the old topic is covered up to that end and no further."""
+    reading = made_again()
+    assert reading.covered_until(at(5)) == at(10)
+    assert reading.covered_until(at(10.5)) is None
+
+
+def test_partitions_that_are_no_more_are_forgotten_with_what_they_could_hold() -> None:
+    """And one that comes back is read as a new one."""
+    reading = made_again()
+    reading.forget(at(25))
+    assert {partition for _, partition in reading.intervals} == {0, 1}
+    reading.learn(look(26, 3, coverage=[Coverage("raw", 0, at(11), at(26), 9)], positions=[]))
+    assert reading.covered_until(at(20)) is None
+    more = [Coverage("raw", number, at(11), at(30), 9) for number in range(3)]
+    reading.learn(look(30, 3, coverage=more, positions=[]))
+    assert reading.covered_until(at(20)) == at(30)
+
+
+def test_a_queue_made_again_is_drained_by_its_new_offsets() -> None:
+    """Offsets of the old topic are no aim for the consumer of the new one."""
+    reading = made_again()
+    for when in (21, 22):
+        ends = [Position("raw", number, 6, 0, 6, at(when)) for number in range(2)]
+        reading.learn(look(when, 2, coverage=[], positions=ends))
+    assert reading.drained
+    assert reading.drained[0][0] >= at(10)
