@@ -60,7 +60,7 @@ def base(number: int, folder: Path, *, ports: tuple[int, int], replicas: int) ->
 
 @contextmanager
 def nodes(folder: Path, extras: Sequence[Mapping[str, str]]) -> Iterator[list[Node]]:
-    """One running node for each of `extras`, the settings that it has beyond the base."""
+    """One running node for each of `extras`, its settings beyond the base; "+name" adds to a list."""
     try:
         jars = apache.jars()
     except apache.MissingError as error:
@@ -74,7 +74,9 @@ def nodes(folder: Path, extras: Sequence[Mapping[str, str]]) -> Iterator[list[No
             place, port = folder / f"node{number}", free_port()
             place.mkdir()
             settings = base(number, place, ports=(port, controller), replicas=len(extras))
-            settings.update({name: value.replace("PORT", str(port)) for name, value in extra.items()})
+            for name, value in extra.items():
+                listed = f"{settings[name[1:]]},{value}" if name.startswith("+") else value
+                settings[name.removeprefix("+")] = listed
             file = place / "server.properties"
             file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
             apache.format_storage(jars, file)

@@ -6,6 +6,7 @@ waited for with a deadline, so neither a frozen broker nor a slow name server ca
 was sent, which is what coverage rests on.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import kafka.errors as kafka_errors
 from kafka.net.selector import NetworkSelector
 
-from canary.edges.kafka.connecting import Manager
+from canary.edges.kafka.connecting import Manager, tls_trouble
 from canary.edges.kafka.security import Sasl, Tls, library_settings
 
 T = TypeVar("T")
@@ -103,6 +104,8 @@ def said(error: BaseException) -> str:
     name = next((text for kind, text in known.items() if isinstance(error, kind)), type(error).__name__)
     detail = " ".join(str(part) for part in error.args).strip()
     detail = " ".join(detail.replace("111 ECONNREFUSED", "connection refused").split())[:200]
+    if error.args and isinstance(error.args[0], ssl.SSLError):
+        return tls_trouble(error.args[0])
     if isinstance(error, kafka_errors.KafkaConnectionError):
         return detail or "connection lost"
     return f"{name}: {detail}" if detail and detail != name else name

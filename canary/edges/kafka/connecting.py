@@ -1,6 +1,7 @@
-"""Connects as kafka-python does, but closes every socket that does not become a connection.
+"""Connects as kafka-python does, but loses no socket and no last word.
 
-The library leaves those whose connecting or TLS handshake failed to the garbage collector, one for each try.
+The library leaves sockets whose connecting or TLS handshake failed to the garbage collector, one for each
+try; and what a broker says right before it hangs up, which is why it does, it throws away.
 """
 
 import ssl
@@ -32,6 +33,18 @@ class Direct(KafkaNetSocket):  # type: ignore[misc]
             raise
 
 
+class _Plain(KafkaTCPTransport):  # type: ignore[misc]
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        data, error = super()._sock_recv()
+        return data, None if data else error
+
+
+class _Secure(KafkaSSLTransport):  # type: ignore[misc]
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        data, error = super()._sock_recv()
+        return data, None if data else error
+
+
 class Manager(KafkaConnectionManager):  # type: ignore[misc]
     """Builds the transports itself."""
 
@@ -53,7 +66,7 @@ class Manager(KafkaConnectionManager):  # type: ignore[misc]
             await transport.handshake()
         except ssl.SSLError as error:
             transport.abort(error)
-            raise kafka_errors.KafkaConnectionError(f"TLS handshake failed: {_reason(error)}") from error
+            raise kafka_errors.KafkaConnectionError(error) from error
         except BaseException as error:
             transport.abort(error)
             raise
@@ -61,11 +74,15 @@ class Manager(KafkaConnectionManager):  # type: ignore[misc]
 
     def _wrapped(self, made: Any, host: str) -> Any:
         if self.ssl_enabled:
-            return KafkaSSLTransport(self._net, made, host=host, ssl_context=self.config["ssl_context"])
-        return KafkaTCPTransport(self._net, made, host=host)
+            return _Secure(self._net, made, host=host, ssl_context=self.config["ssl_context"])
+        return _Plain(self._net, made, host=host)
 
 
-def _reason(error: ssl.SSLError) -> str:
+def tls_trouble(error: ssl.SSLError) -> str:
+    """One line about a TLS connection that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted ({error.verify_message})"
-    return (error.reason or str(error)).replace("_", " ").lower()
+        return f"TLS: the broker's certificate is not trusted ({error.verify_message})"
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if "alert" in reason and "certificate" in reason:
+        return f"TLS: the broker does not accept our certificate ({reason})"
+    return f"TLS: {reason}"

@@ -1,8 +1,10 @@
 """What a Kafka that cannot be reached does to a look: it is told why, soon, and without secrets."""
 
+import gc
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -93,6 +95,20 @@ def test_silence_ends_a_look_at_its_deadline(silent: str) -> None:
     assert look.blind
     assert looked - began < 2
     assert time.monotonic() - looked < 1
+
+
+def test_a_tls_handshake_that_hangs_leaves_nothing_behind(silent: str) -> None:
+    """The look ends at its deadline, and no socket is left for the garbage collector to complain of."""
+    edge = stage(silent, tls=Tls())
+    look = edge.look(())
+    edge.close()
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        del edge
+        gc.collect()
+
+    assert look.blind
+    assert not [str(one.message) for one in complaints]
 
 
 def test_a_server_that_hangs_up_is_blindness(hanging_up: str) -> None:
