@@ -44,6 +44,9 @@ class Checking:
     probe: str | None = None
 
 
+POLL = timedelta(milliseconds=250)
+"""How long a topic is waited for when nothing comes; by the daemon longer, since each wait has its cost."""
+
 READ_EVERY = timedelta(milliseconds=500)
 """How often the daemon reads a topic that is read to its end; a check, which somebody waits for, reads on."""
 
@@ -239,6 +242,7 @@ def _kafka(
         sasl=sasl,
         client_id=f"{CLIENT_ID}-{instance}-{stage.name}",
         timeout=stage.timeout,
+        wait=POLL + every,
         every=every,
         rack=stage.client_rack or "",
     )

@@ -1,5 +1,6 @@
 """Fetches on their way to the brokers: sent, waited for, and taken apart into records."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from canary.edges.kafka.record import Recogniser, Spot
 from canary.edges.kafka.replicas import Replicas
 from canary.edges.kafka.requests import Fetched, From, Limits, Place
 from canary.values import Now, Sighting
+
+TOGETHER = 0.02
+"""Answers that come within so many seconds are taken together; longer, one broker would hold up another's."""
 
 FOLLOWER_PATIENCE = 0.5
 """How much longer than a leader's a follower's answer may take before the leaders are asked instead."""
@@ -86,13 +90,13 @@ class Fetching:
         return found
 
     def wait(self, bell: Bell, *, soon: float, until: float) -> bool:
-        """Wait until `soon` for all answers and until `until` for the first; return whether to go on."""
+        """Wait until `until` for the first answer, till `soon` a follower's; return whether to go on."""
         sent = list(self._sent.values())
-        bell.wait(lambda: all(item.pending.done for item in sent), until=soon)
         followers_only = not any(item.led for item in sent)
         if followers_only:
             until = min(until, soon + FOLLOWER_PATIENCE)
         if bell.wait(lambda: any(item.pending.done for item in sent), until=until):
+            bell.wait(lambda: all(item.pending.done for item in sent), until=time.monotonic() + TOGETHER)
             return True
         if followers_only and not bell.interrupted:
             self._give_up_followers(sent)
@@ -120,7 +124,7 @@ class Fetching:
             trusted = self._leaderships.answered(item.question)
             for answer in answers:
                 found.extend(self._answered(answer, item, trusted=answer.place in trusted))
-        if failures and len(failures) == len(done):
+        if failures and len(failures) == len(done) and not self._sent:
             raise failures[0]
         return found
 

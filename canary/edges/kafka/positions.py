@@ -20,7 +20,8 @@ class Positions:
         self._group = group
         self._now = now
         self._asked_at = 0.0
-        self._pending: Pending[Mapping[Place, int | None]] | None = None
+        self._coordinator: int | None = None
+        self._pending: Pending[tuple[int, Mapping[Place, int | None]]] | None = None
 
     def take(self, client: Client, readings: Sequence[Reading]) -> Sequence[Position]:
         """The positions that have come in since the last call, and ask again when it is time."""
@@ -30,7 +31,7 @@ class Positions:
         if self._pending is None and time.monotonic() - self._asked_at >= EVERY and readings:
             self._asked_at = time.monotonic()
             places = [(reading.place, reading.partition) for reading in readings]
-            self._pending = client.begin(requests.committed, client, self._group, places)
+            self._pending = client.begin(requests.committed, client, self._group, places, self._coordinator)
         return found
 
     def _finish(self, readings: Sequence[Reading]) -> Sequence[Position]:
@@ -38,8 +39,9 @@ class Positions:
             return ()
         pending, self._pending = self._pending, None
         try:
-            committed = pending.result()
+            self._coordinator, committed = pending.result()
         except TroubleError as trouble:
+            self._coordinator = None  # it may have moved
             self.unreadable = str(trouble)
             return ()
         self.unreadable = ""
@@ -59,6 +61,6 @@ class Positions:
 
     def lost(self, reason: str) -> None:
         """The connection is gone, and with it what was asked."""
-        self._pending = None
+        self._pending = self._coordinator = None
         if self._group is not None:
             self.unreadable = reason

@@ -210,9 +210,14 @@ async def coordinator(client: Client, group: str) -> int:
     return int(found.node_id)
 
 
-async def committed(client: Client, group: str, places: Sequence[Place]) -> Mapping[Place, int | None]:
-    """How far a group has committed on each partition; None where it never did."""
-    where = await coordinator(client, group)
+async def committed(
+    client: Client, group: str, places: Sequence[Place], where: int | None
+) -> tuple[int, Mapping[Place, int | None]]:
+    """Where the group's coordinator is, if `where` does not say, and how far it has committed.
+
+    None for a partition on which it never did.
+    """
+    where = await coordinator(client, group) if where is None else where
     parts: dict[str, list[int]] = defaultdict(list)
     for topic, partition in places:
         parts[topic].append(partition)
@@ -237,4 +242,4 @@ async def committed(client: Client, group: str, places: Sequence[Place]) -> Mapp
             found[(topic.name, part.partition_index)] = (
                 part.committed_offset if part.committed_offset >= 0 else None
             )
-    return found
+    return where, found
