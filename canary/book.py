@@ -13,6 +13,9 @@ from reconcile.order import Placed, out_of_order
 from reconcile.outcome import Outcome, Receipt
 
 WindowKey = tuple[str, datetime]
+LOOKED_FOR = frozenset({Outcome.LOST, Outcome.UNDELIVERED})
+"""Outcomes that are only given after a look past the deadline that found nothing."""
+
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -69,14 +72,20 @@ class Book:
     def add(self, owed: Owed) -> Entry:
         """A canary that is about to be sent."""
         entry = Entry(owed, waits_from=owed.sent_at, deadline=owed.deadline)
-        self._hold(entry)
+        self.hold(entry)
         return entry
 
     def restore(self, track: Track) -> Entry:
         """A canary from the ledger: an earlier run's, or one that turned up after it was done with."""
+        entry = self.recall(track)
+        self.hold(entry)
+        return entry
+
+    def recall(self, track: Track) -> Entry:
+        """The same, only to be told of: it is not followed."""
         owed = track.owed
         letters = [seen for seen in track.seen if seen.side == "dead_letter"]
-        entry = Entry(
+        return Entry(
             owed,
             waits_from=max(owed.sent_at, self._epoch),
             deadline=max(owed.deadline, self._epoch + self._grace)
@@ -86,11 +95,11 @@ class Book:
             seen={seen.stage: seen for seen in track.seen if seen not in letters},
             judged=track.judged,
             dead_letter=letters[0].reason or f"found in {letters[0].place}" if letters else None,
+            minute=track.counted,
         )
-        self._hold(entry)
-        return entry
 
-    def _hold(self, entry: Entry) -> None:
+    def hold(self, entry: Entry) -> None:
+        """Follow it from now on."""
         owed = entry.owed
         self.entries[owed.id] = entry
         entry.copies_checked = self.stages[-1].topic  # it is read whole: a copy shows by itself
@@ -141,7 +150,15 @@ class Book:
             copied=entry.copied,
             corrupt=entry.corrupt,
             out_of_order=entry.out_of_order,
+            missed=self._missed(entry),
         )
+
+    def _missed(self, entry: Entry) -> bool:
+        """Whether looks past the deadline that would have found what is there now found nothing."""
+        seen, judged = entry.seen.get(self.last), entry.judged
+        if seen is None or seen.side or judged is None:
+            return False
+        return judged.outcome in LOOKED_FOR or judged.amended_from in LOOKED_FOR
 
     def _stage_case(self, spec: StageSpec, entry: Entry, *, arrived: bool) -> StageCase:
         seen = entry.seen.get(spec.name)

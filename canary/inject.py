@@ -59,7 +59,7 @@ class Injector:
         with self._desk.lock:
             for owed in made:
                 self._desk.book.add(owed)
-            self._desk.minutes.count(name, now, due=len(made), sent=len(made))
+            self._desk.minutes.sent(name, now, len(made))
         self._desk.metrics.counter("sent_total", name).inc(len(made))
 
     def _allowed(self, probe: Probe, now: datetime) -> int:

@@ -1,15 +1,20 @@
 """Ingestion downtime by the minute: due, sent, refused, not visible in time, and what we could not see."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from canary.book import Entry
-from canary.values import Minute
+from canary.values import Minute, Owed
 from reconcile.outcome import Outcome, Receipt
 from reconcile.window import window_of
 
 MINUTE = timedelta(minutes=1)
-FIELDS = ("refused", "not_visible", "blind")
+KEPT = 15 * MINUTE
+"""So far back a minute can still be told as down."""
+
+COUNTS = ("due", "sent", "refused", "not_visible", "blind")
 
 
 class Minutes:
@@ -23,15 +28,25 @@ class Minutes:
         self._news: dict[tuple[str, datetime], dict[str, int]] = {}
         self.totals: dict[tuple[str, datetime], dict[str, int]] = {}
 
+    def restore(self, minutes: Iterable[Minute]) -> None:
+        """What an earlier run counted in the last minutes."""
+        for minute in minutes:
+            self.totals[(minute.probe, minute.start)] = {name: getattr(minute, name) for name in COUNTS}
+
     def count(self, probe: str, at: datetime, **added: int) -> None:
-        """Add to a probe's minute: `due`, `sent`, or one of the three ways it was not all right."""
+        """Add to a probe's minute: `due`, or one of the three ways it was not all right."""
         key = (probe, window_of(at, MINUTE))
         for counts in (self._news.setdefault(key, {}), self.totals.setdefault(key, {})):
-            for name, number in added.items():
-                counts[name] = counts.get(name, 0) + number
+            _add(counts, added)
 
-    def take(self, entries: Iterable[Entry], now: datetime) -> list[Minute]:
-        """Look at every canary in mind; return what has changed in any minute since the last call."""
+    def sent(self, probe: str, at: datetime, number: int) -> None:
+        """Canaries that were sent; the ledger counted them when it took them down."""
+        _add(self.totals.setdefault((probe, window_of(at, MINUTE)), {}), {"due": number, "sent": number})
+
+    def take(self, entries: Iterable[Entry], now: datetime) -> tuple[list[Minute], dict[UUID, str]]:
+        """Look at every canary in mind; return what has changed in any minute since the last call, and
+        which canaries count otherwise than before."""
+        counted: dict[UUID, str] = {}
         for entry in entries:
             state = self._state(entry, now)
             if state != entry.minute:
@@ -39,11 +54,11 @@ class Minutes:
                     self.count(entry.owed.probe, entry.owed.sent_at, **{entry.minute: -1})
                 if state:
                     self.count(entry.owed.probe, entry.owed.sent_at, **{state: 1})
-                entry.minute = state
+                entry.minute = counted[entry.owed.id] = state
         news = [Minute(probe, start, **counts) for (probe, start), counts in self._news.items()]
         self._news = {}
-        self.totals = {key: value for key, value in self.totals.items() if now - key[1] < 15 * MINUTE}
-        return news
+        self.totals = {key: value for key, value in self.totals.items() if now - key[1] < KEPT}
+        return news, counted
 
     def _state(self, entry: Entry, now: datetime) -> str:
         if entry.receipt is Receipt.REFUSED and self._last not in entry.seen:
@@ -53,7 +68,7 @@ class Minutes:
             earliest = seen.not_before or entry.owed.sent_at
             return "not_visible" if earliest - entry.owed.sent_at > self._down_after else ""
         if now - entry.waits_from <= self._down_after:
-            return ""
+            return entry.minute  # after a restart it waits anew, and counts as it did
         return "not_visible" if self._looked(entry) else "blind"
 
     def _looked(self, entry: Entry) -> bool:
@@ -68,7 +83,7 @@ class Minutes:
         """Minutes that are down and old enough to be counted, each only once."""
         ripe = {(probe, start) for start in self.down(probe, now) if now - start > MINUTE + self._down_after}
         fresh = ripe - self._told
-        self._told = {key for key in self._told | fresh if now - key[1] < 15 * MINUTE}
+        self._told = {key for key in self._told | fresh if now - key[1] < KEPT}
         return len(fresh)
 
     def down(self, probe: str, now: datetime) -> list[datetime]:
@@ -84,3 +99,14 @@ def is_down(counts: dict[str, int]) -> bool:
     """The one definition of "ingestion down", for one minute of one probe."""
     due = counts.get("due", 0) - counts.get("blind", 0)
     return due > 0 and 2 * (counts.get("refused", 0) + counts.get("not_visible", 0)) >= due
+
+
+def _add(counts: dict[str, int], added: Mapping[str, int]) -> None:
+    for name, number in added.items():
+        counts[name] = counts.get(name, 0) + number
+
+
+def of_sent(owed: Iterable[Owed]) -> list[Minute]:
+    """The minutes in which these are due and sent."""
+    counts = Counter((one.probe, window_of(one.sent_at, MINUTE)) for one in owed)
+    return [Minute(probe, start, due=number, sent=number) for (probe, start), number in counts.items()]

@@ -144,7 +144,7 @@ class Once:
             readings = desk.book.readings
             for id_, verdict in verdicts.items():
                 desk.book.entries[id_].judged = judged = _judged(id_, verdict, now)
-                desk.unsaved.settled(judged=[judged], reports=(), minutes=())
+                desk.unsaved.settled(judged=[judged], reports=(), minutes=(), counted={})
             return Finished(
                 started_at=started,
                 finished_at=now,

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from canary.values import Coverage, Look, Position, Skew
@@ -170,10 +170,11 @@ class Reading:
         self.next_offsets[key] = item.next_offset
 
     def restore(self, coverage: Iterable[Coverage], positions: Iterable[Position], *, now: datetime) -> None:
-        """What the ledger remembers from before a restart, less what a wrong clock wrote of the future."""
+        """What the ledger remembers from before a restart, less what a wrong clock wrote of the future:
+        nobody knows when such an interval really ended."""
         for item in coverage:
-            if item.since <= now:
-                self.cover(replace(item, until=min(item.until, now)))
+            if item.until <= now:
+                self.cover(item)
         for position in positions:
             self._progress(position).learn(position)
 

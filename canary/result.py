@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from canary.amend import stage_of
 from canary.book import Entry
 from canary.fault import EXIT_CODES, SEVERITY, Fault, State
 from canary.follow import hop_latencies
 from canary.once import Finished
-from canary.settle import stage_of
 from reconcile.compare import Verdict
 from reconcile.latency import summary
 from reconcile.outcome import ARRIVED, INGRESS, Flag, Outcome, Receipt

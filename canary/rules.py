@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from alerts.condition import Condition, Severity
+from canary.amend import stage_of
 from canary.book import Entry
 from canary.scene import (
     Hop,
@@ -22,10 +23,12 @@ from canary.scene import (
     reason,
     span,
 )
-from canary.settle import stage_of
 from reconcile.outcome import Flag, Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
+STILL_DOWN = timedelta(minutes=3)
+"""How long after the last minute that can be judged ingestion still counts as down."""
+
 OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
 """Keys of conditions that only a readable last stage can begin or end."""
 
@@ -41,6 +44,8 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
 def _unknown(scene: Scene) -> Iterator[str]:
     if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
         yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
+    if scene.waited_since is not None and scene.now - scene.waited_since < scene.down_after + STILL_DOWN:
+        yield "down:"  # what was sent before has to wait anew, and cannot show yet that it goes on
     for name, reading in scene.book.readings.items():
         if not reading.blind:
             continue
@@ -251,7 +256,7 @@ def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:
 
 def _down(scene: Scene) -> Iterator[Condition]:
     for probe, minutes in scene.down.items():
-        if minutes and scene.now - minutes[-1] < timedelta(minutes=8):
+        if minutes and scene.now - minutes[-1] < scene.down_after + STILL_DOWN:
             title = f"Ingestion is down for {probe}: {len(minutes)} of the last 15 minutes"
             facts = (("since", clock(minutes[0])), ("last", clock(minutes[-1])))
             yield condition(f"down:{probe}", Severity.PAGE, title, (), facts=facts, count=len(minutes))

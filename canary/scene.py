@@ -23,6 +23,9 @@ class Scene:
     latest: Mapping[str, WindowReport] = field(default_factory=dict)
     recent: Sequence[Entry] = ()
     down: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    down_after: timedelta = timedelta(minutes=5)
+    waited_since: datetime | None = None
+    """Since when waiting is counted: the start, or the last step of the clock."""
     ledger_problem: str | None = None
     patience: timedelta = timedelta(0)
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
+from canary.amend import amended, says, stage_of, standing
 from canary.book import Entry, WindowKey
 from canary.desk import Desk
 from canary.follow import hop_latencies
 from canary.metrics import END_TO_END
-from canary.values import Judged, Minute, WindowReport
+from canary.values import Judged, Minute, Track, WindowReport
 from reconcile.compare import Verdict, judge
 from reconcile.latency import summary
-from reconcile.outcome import INGRESS, Flag, Outcome, may_become
+from reconcile.outcome import INGRESS, Flag, Outcome, Receipt
 from reconcile.window import tally, unbalanced
 
 GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
@@ -38,6 +39,7 @@ class Settled:
     judged: list[Judged] = field(default_factory=list)
     reports: dict[WindowKey, WindowReport] = field(default_factory=dict)
     minutes: list[Minute] = field(default_factory=list)
+    counted: dict[UUID, str] = field(default_factory=dict)
     windows: list[WindowReport] = field(default_factory=list)
 
 
@@ -60,6 +62,31 @@ class Settler:
         self.copies: set[UUID] = set()
         self._turn = 0
 
+    def recall(self, tracks: Iterable[Track], reports: Iterable[WindowReport], now: datetime) -> None:
+        """Take up what an earlier run found: the canaries it called gone, and what it may not have told."""
+        for report in reports:
+            self._newest(report)
+        for track in sorted(tracks, key=lambda track: track.owed.sent_at):
+            judged = track.judged
+            if judged is None or not judged.final:
+                continue
+            entry = self._book.entries.get(track.owed.id) or self._book.recall(track)
+            if judged.outcome in GONE:
+                self._book.hold(entry)
+                self._book.give_up(entry)
+            if now - judged.judged_at <= self._remembered:
+                self.recent.append((judged.judged_at, entry))
+
+    @property
+    def _remembered(self) -> timedelta:
+        return 2 * self._window + timedelta(minutes=1)
+
+    def _newest(self, report: WindowReport) -> None:
+        """Windows may settle out of their order; what is told is the youngest."""
+        known = self.latest.get(report.probe)
+        if known is None or known.start <= report.start:
+            self.latest[report.probe] = report
+
     def settle(self, now: datetime) -> Settled:
         """Settle what is due, judge again what may have changed; say what is new."""
         result = Settled()
@@ -73,7 +100,7 @@ class Settler:
         self._book.dirty.clear()
         self._drop_gone(now)
         self._settle_missed(now, result)
-        result.minutes.extend(self._minutes.take(self._book.entries.values(), now))
+        result.minutes, result.counted = self._minutes.take(self._book.entries.values(), now)
         self._gauges(now)
         return result
 
@@ -101,7 +128,8 @@ class Settler:
         self._book.mark_out_of_order(entries.values())
         verdicts = {id_: self._judge(entry, now) for id_, entry in entries.items()}
         report = self._report(key, entries, verdicts, now)
-        self.reports[key] = self.latest[key[0]] = report
+        self.reports[key] = report
+        self._newest(report)
         result.reports[key] = report
         result.windows.append(report)
         self._book.close_window(key)
@@ -115,7 +143,8 @@ class Settler:
         for key in [key for key in self._missed if now >= key[1] + 2 * self._window]:
             if key not in self._book.windows:
                 report = self._report(key, {}, {}, now)
-                self.latest[key[0]] = result.reports[key] = report
+                result.reports[key] = report
+                self._newest(report)
                 result.windows.append(report)
 
     def _waits(self, entries: Iterable[Entry], now: datetime) -> bool:
@@ -145,15 +174,15 @@ class Settler:
         old = entry.judged
         if old is None:
             return
-        verdict = _standing(old, verdict)
-        if _says(old) == _says(verdict):
+        verdict = standing(old, verdict)
+        if says(old) == says(verdict):
             if old.reason != verdict.reason:
                 entry.judged = replace(old, reason=verdict.reason)
             self._let_go(entry)
             return
         report = self.reports.get(key)
         if report is not None:
-            result.reports[key] = self.reports[key] = _amended(report, old, verdict)
+            result.reports[key] = self.reports[key] = amended(report, old, verdict)
             if self.latest.get(key[0], report).start == key[1]:
                 self.latest[key[0]] = self.reports[key]
         self._conclude(key, entry, verdict, now, result)
@@ -183,7 +212,8 @@ class Settler:
             self._metrics.counter("amended_total", probe, changed, verdict.outcome).inc()
         for flag in verdict.flags - (old.flags if old else frozenset()):
             self._metrics.counter("flags_total", probe, flag, self._stage_of(flag, entry)).inc()
-        if verdict.outcome in GONE or verdict.flags or changed:
+        clean = verdict.outcome is Outcome.ON_TIME and entry.receipt is not Receipt.REFUSED
+        if (verdict.final and not clean) or verdict.flags or changed:
             self.recent.append((now, entry))
         if verdict.outcome in GONE:
             self._book.give_up(entry)
@@ -221,7 +251,7 @@ class Settler:
         for entry in list(gone.values()):
             if len(gone) > MAX_GONE or now - entry.waits_from > self._limits.horizon:
                 self._book.release(entry)
-        while self.recent and now - self.recent[0][0] > 2 * self._window + timedelta(minutes=1):
+        while self.recent and now - self.recent[0][0] > self._remembered:
             self.recent.popleft()
         oldest = self._book.oldest() or now
         for reading in self._book.readings.values():
@@ -246,54 +276,7 @@ class Settler:
             self._metrics.gauge("consumer_lag_seconds", stage).set((now - sent_at).total_seconds())
 
 
-def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:
-    """The stage that showed a flag: the first with a copy, a difference; else the first or last one."""
-    stages = [name for name in names if name in entry.seen]
-    if flag is Flag.DUPLICATED:
-        stages = [name for name in stages if entry.seen[name].copies] or stages
-        return stages[0]
-    if flag is Flag.CORRUPT:
-        stages = [name for name in stages if entry.seen[name].differences] or stages
-        return stages[0]
-    return stages[0] if flag is Flag.OUT_OF_ORDER else stages[-1]
-
-
 def _open(entry: Entry) -> bool:
     """Whether its verdict may change without a sighting: not final, or a loss that spans several hops."""
     judged = entry.judged
     return judged is not None and (not judged.final or bool(judged.spanned))
-
-
-def _standing(old: Judged, new: Verdict) -> Verdict:
-    """The new verdict, less what may not change any more. What was flagged stays flagged."""
-    kept = new if new.flags >= old.flags else replace(new, flags=new.flags | old.flags)
-    if old.outcome is new.outcome or may_become(old.outcome, new.outcome):
-        return kept
-    return replace(
-        kept, outcome=old.outcome, final=old.final, hop=old.hop, spanned=old.spanned, reason=old.reason
-    )
-
-
-def _says(verdict: Judged | Verdict) -> tuple[object, ...]:
-    return verdict.outcome, verdict.final, verdict.hop, verdict.spanned, verdict.flags
-
-
-def _amended(report: WindowReport, old: Judged, new: Verdict) -> WindowReport:
-    """The report with one canary's outcome changed; its sum stays what it was."""
-    outcomes, hops = dict(report.outcomes), dict(report.hops)
-    outcomes[old.outcome] -= 1
-    outcomes[new.outcome] += 1
-    for hop, step in ((old.hop, -1), (new.hop, 1)):
-        if hop is not None:
-            hops[hop] = hops.get(hop, 0) + step
-    flags = dict(report.flags)
-    for flag in new.flags - old.flags:
-        flags[flag] = flags.get(flag, 0) + 1
-    changed = old.outcome is not new.outcome
-    return replace(
-        report,
-        outcomes=outcomes,
-        flags=flags,
-        hops={hop: count for hop, count in hops.items() if count},
-        amendments=report.amendments + changed,
-    )

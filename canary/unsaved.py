@@ -1,11 +1,12 @@
 """What was learned and is not yet in the ledger: written in one transaction, kept when that fails."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from uuid import UUID
 
 from canary.ledger import Ledger, LedgerError
+from canary.minutes import of_sent
 from canary.values import Answer, Coverage, Judged, Minute, Owed, Position, Seen, WindowReport
 
 MAX_POSITIONS = 10_000
@@ -32,6 +33,7 @@ class Unsaved:
         self._coverage: dict[tuple[str, str, int], list[Coverage]] = {}
         self._positions: list[tuple[str, Position]] = []
         self._minutes: list[Minute] = []
+        self._counted: dict[UUID, str] = {}
 
     def learned(
         self, stage: str, *, seen: Iterable[Seen], coverage: Iterable[Coverage], positions: Iterable[Position]
@@ -45,13 +47,19 @@ class Unsaved:
             del self._positions[:-MAX_POSITIONS]
 
     def settled(
-        self, *, judged: Iterable[Judged], reports: Iterable[WindowReport], minutes: Iterable[Minute]
+        self,
+        *,
+        judged: Iterable[Judged],
+        reports: Iterable[WindowReport],
+        minutes: Iterable[Minute],
+        counted: Mapping[UUID, str],
     ) -> None:
         """What settling decided."""
         with self._lock:
             self.judged.update((item.id, item) for item in judged)
             self.reports.update(((item.probe, item.start), item) for item in reports)
             self._minutes.extend(minutes)
+            self._counted.update(counted)
 
     def answered(self, answers: Iterable[tuple[UUID, Answer]]) -> None:
         """What the ingress said."""
@@ -81,6 +89,7 @@ class Unsaved:
         with self._ledger.step() as step:
             if owed:
                 step.record_sent(owed)
+                step.add_minutes(of_sent(owed))
             if self.answers:
                 step.record_answers(list(self.answers.items()))
             for stage in {key[0] for key in self._coverage} | {s for s, _ in self._positions}:
@@ -97,10 +106,10 @@ class Unsaved:
             if self.reports:
                 step.record_windows(list(self.reports.values()))
             if self._minutes:
-                step.add_minutes(self._minutes)
+                step.add_minutes(self._minutes, self._counted)
 
     def _clear(self) -> None:
-        for kept in (self.answers, self.seen, self.judged, self.reports, self._coverage):
+        for kept in (self.answers, self.seen, self.judged, self.reports, self._coverage, self._counted):
             kept.clear()
         self._positions.clear()
         self._minutes.clear()

@@ -263,6 +263,7 @@ class Track:
     answer: Answer | None
     seen: tuple[Seen, ...]
     judged: Judged | None
+    counted: str = ""  # how it counts in its minute
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from canary.follow import COSTS, Follower
 from canary.identity import Verifier
 from canary.inject import Injector
 from canary.ledger import LedgerError
+from canary.minutes import KEPT
 from canary.probe import Probe
 from canary.rules import conditions
 from canary.scene import Scene
-from canary.settle import Settled, Settler
-from canary.values import Look, Track
+from canary.settle import MAX_GONE, Settled, Settler
+from canary.values import Look, Track, WindowReport
 
 FLUSH_EVERY = timedelta(seconds=1)
 BLIND_PAUSE = timedelta(seconds=1)
@@ -91,15 +92,22 @@ class Watch:
 
     def restore(self) -> int:
         """Take up what an earlier run left open; return how many canaries."""
+        ledger, now = self.desk.ledger, self.desk.line.now()
         count = self.desk.restore()
+        starts = [(probe, ledger.last_settled(probe)) for probe in self.probes]
+        latest = [r for probe, start in starts if start for r in self._reports(probe, start)]
+        self.settler.recall(ledger.unclean_tracks(now - self.desk.plan.limits.horizon, MAX_GONE), latest, now)
+        self.desk.minutes.restore(ledger.minutes(now - KEPT, now))
         self._load_reports(self.desk.book.settled)
         return count
+
+    def _reports(self, probe: str, start: datetime) -> Sequence[WindowReport]:
+        return self.desk.ledger.windows(start, start + timedelta.resolution, probe=probe)
 
     def _load_reports(self, windows: Iterable[tuple[str, datetime]]) -> None:
         """The reports of windows that may be amended, where they are not in mind any more."""
         for key in [key for key in windows if key not in self.settler.reports]:
-            probe, start = key
-            for report in self.desk.ledger.windows(start, start + timedelta.resolution, probe=probe):
+            for report in self._reports(*key):
                 self.settler.reports[key] = report
 
     def inject(self, probe: str) -> timedelta:
@@ -145,7 +153,10 @@ class Watch:
         with desk.lock:
             settled = self.settler.settle(now)
             desk.unsaved.settled(
-                judged=settled.judged, reports=settled.reports.values(), minutes=settled.minutes
+                judged=settled.judged,
+                reports=settled.reports.values(),
+                minutes=settled.minutes,
+                counted=settled.counted,
             )
             self.open_conditions, unknown = conditions(self._scene(now))
         self._save()
@@ -222,6 +233,8 @@ class Watch:
             latest=dict(self.settler.latest),
             recent=[entry for _, entry in self.settler.recent],
             down={name: self.desk.minutes.down(name, now) for name in self.probes},
+            down_after=self.desk.plan.down_after,
+            waited_since=self.desk.line.epoch_started_at,
             ledger_problem=self.desk.ledger_problem,
             patience=self.desk.plan.limits.patience,
             notes=dict(self.notes),

@@ -69,6 +69,7 @@ class Case:
 
     `waits_from`: the send, or where our own line was anchored again since (a restart, a clock that
     stepped): what lies between the two is not known to have passed, so no waiting is counted in it.
+    `missed`: a look past the deadline found nothing where it now is, whatever the clocks did since.
     """
 
     sent_at: datetime
@@ -81,6 +82,7 @@ class Case:
     copied: bool = False
     corrupt: bool = False
     out_of_order: bool = False
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _arrived(case: Case, seen: Glimpse, limits: Limits) -> Verdict:
     flags = _flags(case)
     moved = seen.seen_at >= case.waits_from > case.sent_at
     earliest = max(seen.not_before or case.sent_at, case.sent_at)
-    if earliest - (case.waits_from if moved else case.sent_at) > limits.objective:
+    if case.missed or earliest - (case.waits_from if moved else case.sent_at) > limits.objective:
         return Verdict(Outcome.LATE, True, flags=flags)
     wide = moved or seen.seen_at - earliest > limits.resolution
     if wide and seen.seen_at - case.sent_at > limits.objective:

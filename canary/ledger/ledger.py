@@ -193,6 +193,11 @@ class Ledger:
         with self._reading() as connection:
             return read.open_tracks(connection, since)
 
+    def unclean_tracks(self, since: datetime, limit: int) -> list[Track]:
+        """The youngest canaries minted since a time that are final and not clean, `limit` at most."""
+        with self._reading() as connection:
+            return read.unclean_tracks(connection, since, limit)
+
     def find(self, id_: UUID) -> Track | None:
         """All that is known of one canary."""
         return self.known([id_]).get(id_)

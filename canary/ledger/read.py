@@ -60,6 +60,13 @@ def open_tracks(connection: Connection, since: datetime) -> list[Track]:
     return list(tracks(connection, ids))
 
 
+def unclean_tracks(connection: Connection, since: datetime, limit: int) -> list[Track]:
+    """The youngest canaries minted since a time that are done with and were not all right."""
+    wanted = (canary.c.state == State.UNCLEAN.value) & (canary.c.id >= first_id(since))
+    ids = select(canary.c.id).where(wanted).order_by(canary.c.id.desc()).limit(limit)
+    return list(tracks(connection, connection.execute(ids).scalars().all()))
+
+
 def tracks(connection: Connection, ids: Iterable[UUID]) -> Iterator[Track]:
     """The tracks of those ids that are known, in the order of their ids within each chunk."""
     remaining = iter(ids)

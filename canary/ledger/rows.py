@@ -172,7 +172,14 @@ def track_of(row: Sequence[Any], seen: Sequence[Seen]) -> Track:
         content_version=version,
         payload_hash=payload,
     )
-    return Track(owed=owed, answer=_answer_of(*rest[:6]), seen=tuple(seen), judged=_judged_of(id_, *rest[6:]))
+    *told, counted = rest
+    return Track(
+        owed=owed,
+        answer=_answer_of(*told[:6]),
+        seen=tuple(seen),
+        judged=_judged_of(id_, *told[6:]),
+        counted=counted or "",
+    )
 
 
 def _answer_of(

@@ -1,8 +1,9 @@
 """One transaction of writes: what a step of the watch learned goes to disk together or not at all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -29,6 +30,7 @@ OWED = 10
 
 ANSWER = ("receipt", "started_at", "answered_at", "tries", "status", "detail")
 VERDICT = ("state", "outcome", "final", "judged_at", "hop", "spanned", "flags", "reason", "amended_from")
+NOBODY: Mapping[UUID, str] = MappingProxyType({})
 COUNTS = ("due", "sent", "refused", "not_visible", "blind")
 
 
@@ -63,6 +65,7 @@ class Statements:
     open_window: Prepared
     answer: Prepared
     judge: Prepared
+    tell: Prepared
     see: Prepared
     cover: Prepared
     place: Prepared
@@ -94,6 +97,7 @@ def statements(dialect: Dialect) -> Statements:
         open_window=Prepared(insert(window_report).on_conflict_do_nothing(), ["starts_at", "probe"], dialect),
         answer=by_id(ANSWER),
         judge=by_id(VERDICT),
+        tell=by_id(("counted",)),
         see=whole_rows(_seeing(insert)),
         cover=replacing(coverage),
         place=replacing(consumer_position),
@@ -169,8 +173,9 @@ class Step:
         """Reports of settled or amended windows; each replaces what stood."""
         self._statements.settle.run(self.connection, [rows.window_row(report) for report in reports])
 
-    def add_minutes(self, minutes: Iterable[Minute]) -> None:
-        """Counts are added to what the minutes already hold."""
+    def add_minutes(self, minutes: Iterable[Minute], counted: Mapping[UUID, str] = NOBODY) -> None:
+        """Counts are added to what the minutes already hold; `counted` says who stands for them."""
+        self._statements.tell.run(self.connection, [(how, id_.bytes) for id_, how in counted.items()])
         self._statements.count.run(self.connection, [rows.minute_row(minute) for minute in minutes])
 
     def set_value(self, key: str, value: Any) -> None:
@@ -230,7 +235,7 @@ def joined(last: Coverage, told: Coverage) -> Coverage:
         place=told.place,
         partition=told.partition,
         since=last.since,
-        until=max(last.until, told.until),
+        until=told.until,  # an earlier one than we had: a clock was put right
         next_offset=told.next_offset,
         expired=last.expired + told.expired,
     )

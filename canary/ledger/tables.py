@@ -44,6 +44,7 @@ canary = Table(
     Column("flags", Json),
     Column("reason", Words),
     Column("amended_from", Text),
+    Column("counted", Text),
     Index("canary_by_state", "state", "id"),
     sqlite_with_rowid=False,
 )

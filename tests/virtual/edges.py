@@ -61,7 +61,8 @@ class VirtualTopic:
         self._name = name
         self._now = now
         self._at: dict[Place, tuple[int, datetime, datetime]] = {
-            place: (offset, until, until) for place, (offset, until) in resume.offsets.items()
+            place: (offset, min(until, now()), min(until, now()))
+            for place, (offset, until) in resume.offsets.items()
         }
         self._clock = pipeline.clock
 

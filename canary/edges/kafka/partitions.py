@@ -21,7 +21,9 @@ class Partitions:
         self.notes: list[str] = []
         self._sides = sides
         self._now = now
-        self._resume = dict(resume.offsets)
+        self._resume = {
+            place: (offset, min(covered, now())) for place, (offset, covered) in resume.offsets.items()
+        }  # what a clock in a wrong year wrote of the future covers nothing
         self._known: dict[str, Topic] = {}
         self._unplaced: dict[Place, str] = {}
         self._started = {topic for topic, _ in resume.offsets}
