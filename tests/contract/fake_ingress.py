@@ -166,10 +166,10 @@ def _more(sock: socket.socket) -> bytes:
 
 @contextmanager
 def fake_ingress(
-    *script: Behaviour, tls: ssl.SSLContext | None = None, unread: bool = False
+    *script: Behaviour, tls: ssl.SSLContext | None = None, unread: bool = False, port: int = 0
 ) -> Iterator[FakeIngress]:
     """Listens on this machine until the block ends. `unread` acts before anything is read."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         fake = FakeIngress(script or (says(OK),), listener.getsockname()[1], tls, unread)
         thread = threading.Thread(target=fake.accept, args=(listener,), daemon=True)
         thread.start()

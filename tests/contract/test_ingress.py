@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 from uuid import UUID
@@ -112,8 +113,24 @@ def test_nothing_listening_is_refused(ingress: Maker) -> None:
         port = listener.getsockname()[1]
     said = ingress(f"http://127.0.0.1:{port}").post([canary()])
     told(said)
-    assert (said.receipt, said.status) == (Receipt.REFUSED, None)
+    assert (said.receipt, said.status, said.tries) == (Receipt.REFUSED, None, 3)
     assert said.detail == "not sent: connecting: Connection refused"
+
+
+def test_an_ingress_that_restarts_gets_the_canary_a_moment_later(ingress: Maker) -> None:
+    """Nobody was there to take it, so it is sent again; the clock starts when it first went out."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    began = now()
+    posts = ThreadPoolExecutor(1).submit(ingress(f"http://127.0.0.1:{port}", tries=5).post, [canary()])
+    time.sleep(0.4)
+    with fake_ingress(says(OK), port=port) as fake:
+        said = posts.result(timeout=5)
+        assert len(fake.posted) == 1
+    told(said)
+    assert said.receipt is Receipt.ACCEPTED
+    assert said.started_at - began >= timedelta(seconds=0.4)
+    assert said.detail == "no connection, " * (said.tries - 1) + "then 200 OK"
 
 
 def test_a_name_that_does_not_exist_is_refused(ingress: Maker) -> None:

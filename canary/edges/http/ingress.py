@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from canary.edges.http.shape import PostHogShape, Shape, TemplateShape
 from canary.edges.http.tls import TlsContexts, TlsFiles
-from canary.edges.http.wire import Heard, Resolver, Unanswered, Unsent, Wire, connect
+from canary.edges.http.wire import Heard, Resolver, Unanswered, Unconnected, Unsent, Wire, connect
 from canary.values import Answer, Event, Now, Secret
 from reconcile.outcome import Receipt, combined
 
@@ -37,7 +37,8 @@ class Settings:
     headers: sent along, as they are at that moment; `{token}` in a value is the token.
     template, batch_template: for the generic preset, see `http_shape.TemplateShape`.
     timeout: of each try, from the name's lookup to the last byte of the answer.
-    tries, patience: how often, and for how long in all, a 408 or 429 is tried again.
+    tries, patience: how often, and for how long in all, what was surely not taken is tried again: a 408,
+        a 429, no connection.
     renew: how long a connection is used before the name is looked up again.
     """
 
@@ -63,6 +64,7 @@ class _Try:
     status: int | None = None
     pause: float | None = None
     """Seconds to wait before the next try; None for a try that decides."""
+    sent: bool = True
 
 
 class HttpIngress:
@@ -121,10 +123,11 @@ class HttpIngress:
                 break
             if time.monotonic() + one.pause > end or self._stopping.wait(one.pause):
                 break
-        before = "".join(f"{earlier.status}, " for earlier in tries[:-1])
+        earlier = [str(each.status or "no connection") for each in tries[:-1]]
+        before = "".join(f"{said}, " for said in earlier if one.status or said != "no connection")
         return Answer(
             receipt=combined([each.receipt for each in tries]),
-            started_at=tries[0].started_at,
+            started_at=next((each.started_at for each in tries if each.sent), tries[0].started_at),
             answered_at=self._now(),
             tries=len(tries),
             status=one.status,
@@ -150,7 +153,9 @@ class HttpIngress:
             )
         except Unsent as fault:
             self._drop(lane)
-            return _Try(Receipt.REFUSED, started_at, _line(f"not sent: {fault}", secrets))
+            pause = _backoff(earlier) if isinstance(fault, Unconnected) else None
+            told = _line(f"not sent: {fault}", secrets)
+            return _Try(Receipt.REFUSED, started_at, told, pause=pause, sent=False)
         except Unanswered as fault:
             self._drop(lane)
             return _Try(Receipt.UNKNOWN, started_at, _line(f"sent, but no answer: {fault}", secrets))
@@ -205,8 +210,12 @@ def _pause(heard: Heard, earlier: int, now: datetime) -> float:
     try:
         at = parsedate_to_datetime(asked)
     except (ValueError, OverflowError):
-        return 0.25 * 2.0**earlier
+        return _backoff(earlier)
     return max(0.1, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
+
+
+def _backoff(earlier: int) -> float:
+    return float(0.25 * 2.0**earlier)
 
 
 def _detail(heard: Heard, secrets: Sequence[str]) -> str:

@@ -25,6 +25,10 @@ class Unsent(Exception):  # noqa: N818 - reads as what happened
     """Nothing left this machine, or nothing that the other side could have taken for a request."""
 
 
+class Unconnected(Unsent):
+    """There was nobody to send it to; a moment later there may be."""
+
+
 class Unanswered(Exception):  # noqa: N818
     """The request went out, whole or in part, and no answer came back that can be read."""
 
@@ -211,7 +215,7 @@ def connect(resolver: Resolver, *, tls: ssl.SSLContext | None, host: str, deadli
     try:
         sock = _connected(resolver.addresses(deadline), deadline)
     except OSError as error:
-        raise Unsent(f"connecting: {told(error)}") from None
+        raise Unconnected(f"connecting: {told(error)}") from None
     if tls is None:
         return Wire(sock, deadline)
     try:
