@@ -116,4 +116,5 @@ class Asker:
                     entry.last_look_at = entry.last_look_at if look.blind else look.started_at
                 elif entry is not None:
                     entry.copies_checked = not look.blind
+        self._desk.awaited.set()
         return None if look.blind else look  # whether the stage is blind, the main question tells

@@ -11,6 +11,7 @@ from canary.clock import Clock
 from canary.settle import Settled
 from canary.watch import Watch
 
+SETTLE = "settle"
 SETTLE_EVERY = timedelta(milliseconds=500)
 IDLE_PAGE = timedelta(milliseconds=250)
 SHORTEST = timedelta(milliseconds=10)
@@ -54,6 +55,7 @@ class Daemon:
     def stop(self) -> None:
         """Let every step finish what it is doing, then end. Safe in a signal handler."""
         self._stop.set()
+        self._watch.desk.awaited.set()
 
     def health(self) -> Mapping[str, float]:
         """Seconds since each loop last finished a step."""
@@ -77,7 +79,7 @@ class Daemon:
 
     def _steps(self) -> dict[str, Step]:
         watch = self._watch
-        steps: dict[str, Step] = {"settle": self._settle, "page": self._page}
+        steps: dict[str, Step] = {SETTLE: self._settle, "page": self._page}
         for probe in watch.probes:
             steps[f"inject {probe}"] = lambda probe=probe: watch.inject(probe)  # type: ignore[misc]
         for stage in watch.stages:
@@ -86,19 +88,21 @@ class Daemon:
 
     def _loop(self, name: str, step: Step) -> None:
         self._ticks[name] = self._clock.monotonic()
+        wake = self._watch.desk.awaited if name == SETTLE else self._stop
         self._watch.desk.metrics.gauge("step_age_seconds", name).set_function(lambda: self.health()[name])
         try:
             while not self._stop.is_set():
                 pause = step()
                 self._ticks[name] = self._clock.monotonic()
                 if pause > timedelta(0):
-                    self._stop.wait(max(min(pause, timedelta(seconds=1)), SHORTEST).total_seconds())
+                    wake.wait(max(min(pause, timedelta(seconds=1)), SHORTEST).total_seconds())
         except BaseException as error:
             _log.exception("the step %r failed; the daemon ends. This is a bug.", name)
             self.failure = error
             self._stop.set()
 
     def _settle(self) -> timedelta:
+        self._watch.desk.awaited.clear()
         settled = self._watch.settle()
         for tell in self._on_settled:
             tell(settled)

@@ -37,6 +37,7 @@ class Desk:
         self.ledger = ledger
         self.metrics = metrics
         self.lock = threading.RLock()
+        self.awaited = threading.Event()  # an answer that settling waits for has come
         self.book = Book(stages, epoch_started_at=line.now(), grace=plan.times.grace)
         self.minutes = Minutes(self.book.last, topic=self.book.stages[-1].topic, down_after=plan.down_after)
         self.unsaved = Unsaved(ledger, on_failure=self._ledger_says)

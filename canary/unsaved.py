@@ -1,11 +1,12 @@
 """What was learned and is not yet in the ledger: written in one transaction, kept when that fails."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from canary.ledger import Ledger, LedgerError
+from canary.ledger import Ledger, LedgerError, Step
 from canary.minutes import of_sent
 from canary.values import Answer, Coverage, Judged, Minute, Owed, Position, Seen, WindowReport
 
@@ -16,35 +17,87 @@ MAX_POSITIONS = 10_000
 class OnFailure(Protocol):
     """Hears that the ledger failed (why), or (None) that it works again."""
 
-    def __call__(self, reason: str | None) -> None: ...
+    def __call__(self, reason: str | None, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction writes. The newest of what was learned twice is kept."""
+
+    answers: dict[UUID, Answer] = field(default_factory=dict)
+    seen: dict[tuple[UUID, str], Seen] = field(default_factory=dict)
+    judged: dict[UUID, Judged] = field(default_factory=dict)
+    reports: dict[tuple[str, object], WindowReport] = field(default_factory=dict)
+    coverage: dict[tuple[str, str, int], list[Coverage]] = field(default_factory=dict)
+    positions: list[tuple[str, Position]] = field(default_factory=list)
+    minutes: list[Minute] = field(default_factory=list)
+    counted: dict[UUID, str] = field(default_factory=dict)
+
+    def covered(self, key: tuple[str, str, int], items: Iterable[Coverage]) -> None:
+        for item in items:
+            _join(self.coverage.setdefault(key, []), item)
+
+    def located(self, positions: Iterable[tuple[str, Position]]) -> None:
+        self.positions.extend(positions)
+        del self.positions[:-MAX_POSITIONS]
+
+    def take(self, newer: "_Batch") -> None:
+        """Add what was learned since."""
+        self.answers.update(newer.answers)
+        self.seen.update(newer.seen)
+        self.judged.update(newer.judged)
+        self.reports.update(newer.reports)
+        for key, items in newer.coverage.items():
+            self.covered(key, items)
+        self.located(newer.positions)
+        self.minutes.extend(newer.minutes)
+        self.counted.update(newer.counted)
+
+    def write(self, step: Step, sending: Sequence[Owed]) -> None:
+        if sending:
+            step.record_sent(sending)
+            step.add_minutes(of_sent(sending))
+        if self.answers:
+            step.record_answers(list(self.answers.items()))
+        for stage in {key[0] for key in self.coverage} | {name for name, _ in self.positions}:
+            step.record_look(
+                stage,
+                seen=(),
+                coverage=[c for key, items in self.coverage.items() if key[0] == stage for c in items],
+                positions=[position for name, position in self.positions if name == stage],
+            )
+        if self.seen:
+            step.record_look("", seen=list(self.seen.values()), coverage=(), positions=())
+        if self.judged:
+            step.record_judged(list(self.judged.values()))
+        if self.reports:
+            step.record_windows(list(self.reports.values()))
+        if self.minutes:
+            step.add_minutes(self.minutes, self.counted)
 
 
 class Unsaved:
-    """Collects what the steps learn; `flush` writes it. Any thread may call it."""
+    """Collects what the steps learn; `flush` writes it. Any thread may call it.
+
+    Who only brings something never waits for the disk.
+    """
 
     def __init__(self, ledger: Ledger, *, on_failure: OnFailure) -> None:
         self._ledger = ledger
         self._on_failure = on_failure
-        self._lock = threading.RLock()
-        self.answers: dict[UUID, Answer] = {}
-        self.seen: dict[tuple[UUID, str], Seen] = {}
-        self.judged: dict[UUID, Judged] = {}
-        self.reports: dict[tuple[str, object], WindowReport] = {}
-        self._coverage: dict[tuple[str, str, int], list[Coverage]] = {}
-        self._positions: list[tuple[str, Position]] = []
-        self._minutes: list[Minute] = []
-        self._counted: dict[UUID, str] = {}
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._batch = _Batch()
 
     def learned(
         self, stage: str, *, seen: Iterable[Seen], coverage: Iterable[Coverage], positions: Iterable[Position]
     ) -> None:
         """What a look brought."""
         with self._lock:
-            self.seen.update(((item.id, item.stage), item) for item in seen)
+            self._batch.seen.update(((item.id, item.stage), item) for item in seen)
             for item in coverage:
-                _join(self._coverage.setdefault((stage, item.place, item.partition), []), item)
-            self._positions.extend((stage, item) for item in positions)
-            del self._positions[:-MAX_POSITIONS]
+                self._batch.covered((stage, item.place, item.partition), [item])
+            self._batch.located((stage, item) for item in positions)
 
     def settled(
         self,
@@ -56,63 +109,39 @@ class Unsaved:
     ) -> None:
         """What settling decided."""
         with self._lock:
-            self.judged.update((item.id, item) for item in judged)
-            self.reports.update(((item.probe, item.start), item) for item in reports)
-            self._minutes.extend(minutes)
-            self._counted.update(counted)
+            self._batch.judged.update((item.id, item) for item in judged)
+            self._batch.reports.update(((item.probe, item.start), item) for item in reports)
+            self._batch.minutes.extend(minutes)
+            self._batch.counted.update(counted)
 
     def answered(self, answers: Iterable[tuple[UUID, Answer]]) -> None:
         """What the ingress said."""
         with self._lock:
-            self.answers.update(answers)
+            self._batch.answers.update(answers)
 
     @property
     def pressing(self) -> bool:
         """Whether more waits than what would only be read again: sightings go with the coverage that they
         are from, so after a crash reading starts before them."""
-        return bool(self.answers or self.judged or self.reports)
+        return bool(self._batch.answers or self._batch.judged or self._batch.reports)
 
     def flush(self, *, sending: Iterable[Owed] = ()) -> bool:
         """Write all of it, with the canaries about to be sent, or keep all of it; say which."""
         owed = list(sending)
-        with self._lock:
+        with self._writing:
+            with self._lock:
+                batch, self._batch = self._batch, _Batch()
             try:
-                self._write(owed)
+                with self._ledger.step() as step:
+                    batch.write(step, owed)
             except LedgerError as error:
+                with self._lock:
+                    batch.take(self._batch)
+                    self._batch = batch
                 self._on_failure(str(error))
                 return False
-            self._clear()
         self._on_failure(None)
         return True
-
-    def _write(self, owed: list[Owed]) -> None:
-        with self._ledger.step() as step:
-            if owed:
-                step.record_sent(owed)
-                step.add_minutes(of_sent(owed))
-            if self.answers:
-                step.record_answers(list(self.answers.items()))
-            for stage in {key[0] for key in self._coverage} | {s for s, _ in self._positions}:
-                step.record_look(
-                    stage,
-                    seen=(),
-                    coverage=[c for key, items in self._coverage.items() if key[0] == stage for c in items],
-                    positions=[position for name, position in self._positions if name == stage],
-                )
-            if self.seen:
-                step.record_look("", seen=list(self.seen.values()), coverage=(), positions=())
-            if self.judged:
-                step.record_judged(list(self.judged.values()))
-            if self.reports:
-                step.record_windows(list(self.reports.values()))
-            if self._minutes:
-                step.add_minutes(self._minutes, self._counted)
-
-    def _clear(self) -> None:
-        for kept in (self.answers, self.seen, self.judged, self.reports, self._coverage, self._counted):
-            kept.clear()
-        self._positions.clear()
-        self._minutes.clear()
 
 
 def _join(items: list[Coverage], new: Coverage) -> None:

@@ -134,7 +134,6 @@ class Watch:
             positions = self.desk.book.readings[name].learn(look)
             seen = self._follower.absorb(look, known)
             self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
-        self._save()
         self._measure(name, look)
         if look.partitions is not None and name == next(iter(self.stages)):
             for probe in self.probes.values():
