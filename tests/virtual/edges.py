@@ -1,6 +1,6 @@
 """The edges of the pipeline in memory: what the monitor sees of it, and how it is blinded."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,9 +14,11 @@ from canary.values import (
     Position,
     Resume,
     Sighting,
+    Skew,
     Wanted,
 )
 from reconcile.outcome import Receipt
+from tests.virtual.mangle import HIDDEN, mangled
 from tests.virtual.pipeline import DEAD, OVERFLOW, PROCESSED, RAW, Fate, Log, Pipeline, Record
 
 Place = tuple[str, int]
@@ -29,10 +31,26 @@ class Eyes:
     def __init__(self) -> None:
         self.blind: dict[str, str] = {}
         self.no_positions: set[str] = set()
+        self.slow: dict[str, float] = {}
+        self.partial: set[str] = set()
+        self.clocks: dict[str, timedelta] = {}
 
     def open(self) -> None:
         self.blind.clear()
         self.no_positions.clear()
+        self.slow.clear()
+        self.partial.clear()
+        self.clocks.clear()
+
+    def skew(self, stage: str) -> Skew | None:
+        """What the edge measures of a stage's clock."""
+        off = self.clocks.get(stage)
+        return None if off is None else Skew(off, timedelta(milliseconds=1))
+
+    def time_at(self, stage: str, now: datetime) -> datetime | None:
+        """What a stage's own clock shows."""
+        off = self.clocks.get(stage)
+        return None if off is None else now + off
 
 
 class VirtualIngress:
@@ -73,7 +91,7 @@ class VirtualTopic:
         if blind:
             return Look(self._name, started, started, blind=blind, positions_unreadable=blind)
         found = [item for place, log in self._logs() for item in self._read(place, log, started)]
-        self._clock.advance(0.001)
+        self._clock.advance(self._eyes.slow.get(self._name, 0.001))
         hidden = self._name in self._eyes.no_positions
         return Look(
             self._name,
@@ -84,6 +102,7 @@ class VirtualTopic:
             positions_unreadable="not authorised" if hidden else "",
             sightings=found,
             partitions=len(self._pipeline.topics[self._name]),
+            skew=self._eyes.skew(self._name),
         )
 
     def _logs(self) -> Iterable[tuple[Place, Log]]:
@@ -111,6 +130,7 @@ class VirtualTopic:
             not_before=seen[0],
             partition=place[1],
             offset=offset,
+            at=self._eyes.time_at(self._name, seen[1]),
             content=content(self._pipeline.fates[record.id], record),
             side=side,
             reason=record.reason,
@@ -156,7 +176,9 @@ class VirtualTable:
         blind = self._eyes.blind.get(self._name, "")
         if blind:
             return Look(self._name, started, started, blind=blind)
-        self._pipeline.clock.advance(0.001)
+        if self._name in self._eyes.partial:
+            wanted = wanted[::2]
+        self._pipeline.clock.advance(self._eyes.slow.get(self._name, 0.001))
         ended = self._now()
         found = [
             Sighting(
@@ -166,14 +188,23 @@ class VirtualTable:
                 seen_at=ended,
                 not_before=self._missed.get(one.id),
                 row=str(number),
+                at=self._eyes.time_at(self._name, ended),
                 content=content(self._pipeline.fates[one.id], record),
                 side=side,
-                mergeable=number > 0,
+                mergeable=number > 0 and not record.elsewhere,
             )
             for one in wanted
             for number, record in enumerate(self._pipeline.rows.get(one.id, ()))
+            if side or record.mangled not in HIDDEN
         ]
-        return Look(self._name, started, ended, asked=[one.id for one in wanted], sightings=found)
+        return Look(
+            self._name,
+            started,
+            ended,
+            asked=[one.id for one in wanted],
+            sightings=found,
+            skew=self._eyes.skew(self._name),
+        )
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -182,10 +213,5 @@ class VirtualTable:
 def content(fate: Fate, record: Record) -> Content:
     """What stands in a record or row: what was sent, or with one field mangled."""
     event = fate.event
-    properties = dict(event.properties)
-    if record.corrupted:
-        properties["canary_text"] = "mangled"
-    return Content(event.name, event.distinct_id, event.timestamp, properties)
-
-
-Tell = Callable[[str], None]
+    whole = Content(event.name, event.distinct_id, event.timestamp, dict(event.properties))
+    return mangled(whole, record.mangled)

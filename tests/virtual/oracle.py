@@ -28,7 +28,7 @@ def right(fate: Fate) -> set[str]:
 
 def faults(world: World, *, may_miss: bool = False) -> list[str]:
     """Everything that the monitor said wrongly, with the whole path of the canary."""
-    found = [fault for id_ in world.pipeline.ids() for fault in _of_one(world, id_, may_miss)]
+    found = [fault for id_ in world.mine for fault in _of_one(world, id_, may_miss)]
     return found + _of_windows(world)
 
 
@@ -48,7 +48,7 @@ def _of_one(world: World, id_: UUID, may_miss: bool) -> list[str]:
     far = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR
     if far and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")
-    if fate.gone_at is None and any(item.outcome == "lost" for item in said):
+    if fate.gone_at is None and not fate.broke_promise and any(item.outcome == "lost" for item in said):
         wrong.append("called lost, and was not")
     wrong += _flags(fate, set(map(str, judged.flags)), may_miss)
     return [f"{text}\n{world.told(id_)}" for text in wrong]
@@ -60,7 +60,7 @@ def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
         wrong.append("duplicated, and was not")
     if fate.copied_at and "duplicated" not in flags and not may_miss:
         wrong.append("not called duplicated")
-    if "out_of_order" in flags:
+    if "out_of_order" in flags and not fate.overtaken:
         wrong.append("out of order, and was not")
     if "corrupt" in flags and not fate.corrupted:
         wrong.append("corrupt, and was not")
@@ -75,12 +75,15 @@ def _of_windows(world: World) -> list[str]:
     """Every report adds up, and says of its window what the ledger says of its canaries."""
     wrong = []
     counts: dict[object, Counter[str]] = {}
-    for id_ in world.pipeline.ids():
+    for id_ in world.owed():
         track = world.track(id_)
         if track.judged is not None:
-            counts.setdefault(track.owed.window, Counter())[track.judged.outcome.value] += 1
+            key = (track.owed.probe, track.owed.window)
+            counts.setdefault(key, Counter())[track.judged.outcome.value] += 1
+            if id_ not in world.pipeline.fates and track.judged.outcome != "undelivered":
+                wrong.append(f"{id_}: was never posted, and called {track.judged.outcome}")
     for report in world.reports():
         told = {name.value: n for name, n in report.outcomes.items() if n}
-        if told != dict(counts.pop(report.start, Counter())):
+        if told != dict(counts.pop((report.probe, report.start), Counter())):
             wrong.append(f"window {report.start}: reported {told}, the ledger says otherwise")
     return wrong + [f"window {start}: no report" for start in counts]

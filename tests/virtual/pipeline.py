@@ -12,6 +12,7 @@ from uuid import UUID
 
 from canary.values import Event
 from tests.virtual.clock import VirtualClock
+from tests.virtual.mangle import LAWFUL
 
 RAW, PROCESSED, EVENTS = "raw", "processed", "events"
 OVERFLOW, DEAD = "overflow", "dead"
@@ -36,6 +37,9 @@ class Fate:
     corrupted: bool = False
     detoured: bool = False
     done: list[str] = field(default_factory=list)
+    partition: int = 0
+    broke_promise: bool = False
+    overtaken: bool = False
 
 
 @dataclass(slots=True)
@@ -44,8 +48,9 @@ class Record:
 
     id: UUID
     at: float
-    corrupted: bool = False
+    mangled: str = ""
     reason: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(slots=True)
@@ -68,7 +73,13 @@ class Pipeline:
         self.stopped: set[str] = set()
         self.hold: dict[str, float] = {}
         self.todo: dict[tuple[str, str], int] = Counter()
+        self.orders: dict[tuple[str, str], Callable[[Fate], bool]] = {}
+        self.mangle = "text"
+        self.elsewhere = False
+        self.appends_after = 0.1
+        self.promised_within = float("inf")
         self.answers: list[str] = []
+        self.always = "accept"
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
 
@@ -85,27 +96,31 @@ class Pipeline:
 
     def post(self, event: Event) -> str:
         """Take one event as the next order for the ingress says; return the receipt."""
-        mode = self.answers.pop(0) if self.answers else "accept"
+        mode = self.answers.pop(0) if self.answers else self.always
         receipt = {"accept": "accepted", "accept_and_drop": "accepted", "refuse": "refused"}.get(
             mode, "unknown"
         )
         fate = self.fates[event.id] = Fate(event, self.clock.monotonic(), receipt)
+        fate.partition = (len(self.fates) - 1) % PARTITIONS
         fate.done.append(mode)
         if mode == "accept_and_drop":
             self._gone(event.id, RAW)
         elif mode in ("accept", "timeout_stored"):
-            self._soon(0.1, event.id)
+            self._soon(self.appends_after, event.id)
         elif mode == "error_stored":
             self._soon(3.0, event.id)
         return receipt
 
     def _soon(self, seconds: float, id_: UUID) -> None:
         at = self.clock.monotonic() + seconds
+        self.fates[id_].broke_promise = seconds > self.promised_within
         heapq.heappush(self._later, (at, next(self._order), lambda: self._into(RAW, Record(id_, at))))
 
     # -- the way ----------------------------------------------------------------------------------
 
-    def _ordered(self, kind: str, stage: str) -> bool:
+    def _ordered(self, kind: str, stage: str, fate: Fate) -> bool:
+        if (order := self.orders.get((kind, stage))) is not None and order(fate):
+            return True
         if self.todo[kind, stage] <= 0:
             return False
         self.todo[kind, stage] -= 1
@@ -114,11 +129,11 @@ class Pipeline:
     def _into(self, stage: str, record: Record) -> None:
         """Bring one event into a stage, or do to it what is ordered there."""
         fate, now = self.fates[record.id], self.clock.monotonic()
-        if self._ordered("drop", stage):
+        if self._ordered("drop", stage, fate):
             fate.done.append(f"dropped on its way into {stage}")
             self._gone(record.id, stage)
             return
-        if stage == PROCESSED and self._ordered("dead", stage):
+        if stage == PROCESSED and self._ordered("dead", stage, fate):
             fate.done.append("dead-lettered")
             self.topics[DEAD][self._partition(record.id)].records.append(
                 Record(record.id, now, reason="too large")
@@ -126,18 +141,20 @@ class Pipeline:
             self._gone(record.id, stage)
             return
         again = stage in fate.appended  # a copy may come when its window has long been settled
-        corrupted = record.corrupted or self._ordered("corrupt", stage)
-        fate.corrupted |= corrupted
+        mangled = self.mangle if self._ordered("corrupt", stage, fate) else record.mangled
+        fate.corrupted |= mangled not in LAWFUL
+        if mangled:
+            fate.done.append(f"mangled ({mangled})")
         name = stage
-        if stage == RAW and self._ordered("detour", stage):
+        if stage == RAW and self._ordered("detour", stage, fate):
             name, fate.detoured = OVERFLOW, True
-        self._append(name, stage, Record(record.id, now, corrupted))
-        if self._ordered("duplicate", stage):
+        self._append(name, stage, Record(record.id, now, mangled))
+        if self._ordered("duplicate", stage, fate):
             if again:
                 fate.replayed = True
             else:
                 fate.copied_at.add(stage)
-            self._append(name, stage, Record(record.id, now, corrupted))
+            self._append(name, stage, Record(record.id, now, mangled, elsewhere=self.elsewhere))
 
     def _append(self, place: str, stage: str, record: Record) -> None:
         fate = self.fates[record.id]
@@ -147,7 +164,12 @@ class Pipeline:
             self.rows.setdefault(record.id, []).append(record)
             fate.arrived_at = min(fate.arrived_at or record.at, record.at)
         else:
-            self.topics[place][self._partition(record.id)].records.append(record)
+            log = self.topics[place][fate.partition]
+            if place == RAW:  # what was sent after this was answered lies before it
+                for earlier in log.records:
+                    other = self.fates[earlier.id]
+                    other.overtaken |= other.sent_at > fate.sent_at
+            log.records.append(record)
 
     def _move(self, source: str, target: str) -> None:
         if target in self.stopped:
@@ -187,6 +209,9 @@ class Pipeline:
         self.hold.clear()
         self.todo.clear()
         self.answers.clear()
+        self.orders.clear()
+        self.mangle, self.elsewhere, self.always = "text", False, "accept"
+        self.appends_after = 0.1
 
     def _gone(self, id_: UUID, into: str) -> None:
         fate = self.fates[id_]
@@ -194,7 +219,7 @@ class Pipeline:
             fate.gone_at, fate.gone_hop = self.clock.monotonic(), HOP_BEFORE[into]
 
     def _partition(self, id_: UUID) -> int:
-        return id_.int % PARTITIONS
+        return self.fates[id_].partition
 
     def ids(self) -> Sequence[UUID]:
         return list(self.fates)

@@ -1,16 +1,15 @@
 """The real watch, ledger and pager over the pipeline in memory, step by step in virtual time."""
 
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 
 from alerts.condition import Kind, Notice
 from alerts.delivery import Receipt as Delivered
@@ -24,7 +23,7 @@ from canary.desk import Desk, Plan
 from canary.event import Payload
 from canary.identity import Mint, Verifier
 from canary.lanes import Lane
-from canary.ledger import Ledger
+from canary.ledger.tables import canary
 from canary.metrics import Metrics
 from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
@@ -35,7 +34,8 @@ from reconcile.compare import Limits
 from reconcile.outcome import Outcome
 from tests.virtual.clock import START, VirtualClock
 from tests.virtual.edges import Eyes, VirtualIngress, VirtualTable, VirtualTopic
-from tests.virtual.pipeline import EVENTS, PARTITIONS, PROCESSED, RAW, STAGES, Pipeline
+from tests.virtual.failing import Died, FailingLedger
+from tests.virtual.pipeline import EVENTS, PARTITIONS, STAGES, Pipeline
 
 PROBE = "p"
 SECRET = b"a secret of at least thirty-two bytes"
@@ -47,19 +47,6 @@ LIMITS = Limits(
     patience=timedelta(seconds=8),
     lost_after=timedelta(seconds=600),
 )
-
-
-class FailingLedger(Ledger):
-    """A ledger on a disk that can be full."""
-
-    full = False
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        if self.full:
-            raise OperationalError("BEGIN IMMEDIATE", {}, sqlite3.OperationalError("disk is full"))
-        with super().begin() as connection:
-            yield connection
 
 
 class Inbox:
@@ -90,21 +77,28 @@ class World:
     limits: Limits = LIMITS
     sending: bool = True
     rate: float = 1.0
+    probe: str = PROBE
+    stages: tuple[str, ...] = STAGES
+    dies_before: str = ""
+    shared: Pipeline | None = None
+    others: list["World"] = field(default_factory=list)
+    mine: set[UUID] = field(default_factory=set)
     pipeline: Pipeline = field(init=False)
     ledger: FailingLedger = field(init=False)
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pipeline = Pipeline(self.clock)
+        self.pipeline = self.shared or Pipeline(self.clock)
+        self.pipeline.promised_within = self.limits.patience.total_seconds()
         self._start()
 
     def _start(self) -> None:
         self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
         line = Line(self.clock, not_before=self.ledger.last_instant())
-        metrics = Metrics(CollectorRegistry(), probes=[PROBE], stages=STAGES)
+        metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
         desk = Desk(
             plan=Plan(times=Schedule(WINDOW, GRACE), limits=self.limits),
-            stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in STAGES],
+            stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in self.stages],
             ledger=self.ledger,
             line=line,
             metrics=metrics,
@@ -113,12 +107,8 @@ class World:
         self.watch = Watch(
             desk,
             probes=[self._probe(line)],
-            stages={
-                RAW: self._topic(RAW, line),
-                PROCESSED: self._topic(PROCESSED, line),
-                EVENTS: VirtualTable(self.pipeline, self.eyes, name=EVENTS, now=line.now),
-            },
-            verifier=Verifier(SECRET, [PROBE]),
+            stages={name: self._stage(name, line) for name in self.stages},
+            verifier=Verifier(SECRET, [self.probe]),
             pager=Pager(Store(self.ledger.engine, begin=self.ledger.begin), self.inbox, rules=rules),
             relane=lambda _probe, _partitions: None,
             retention=(timedelta(days=1), timedelta(days=30), timedelta(days=400)),
@@ -127,16 +117,18 @@ class World:
 
     def _probe(self, line: Line) -> Probe:
         return Probe(
-            PROBE,
+            self.probe,
             pace=Pace(rate=self.rate),
-            mint=Mint(SECRET, PROBE),
-            payload=Payload(SECRET, PROBE),
+            mint=Mint(SECRET, self.probe),
+            payload=Payload(SECRET, self.probe),
             habits=HABITS["posthog"],
             courier=Courier(VirtualIngress(self.pipeline, now=line.now), workers=0),
             lanes=[Lane(n, n % PARTITIONS, (f"canary-p-{n}",)) for n in range(self.lanes)],
         )
 
-    def _topic(self, name: str, line: Line) -> VirtualTopic:
+    def _stage(self, name: str, line: Line) -> VirtualTopic | VirtualTable:
+        if name == EVENTS:
+            return VirtualTable(self.pipeline, self.eyes, name=name, now=line.now)
         return VirtualTopic(
             self.pipeline, self.eyes, name=name, now=line.now, resume=self.ledger.resume(name)
         )
@@ -151,12 +143,37 @@ class World:
             self.round()
 
     def round(self) -> None:
-        """Every step of the monitor once; the table may be asked two things."""
-        if self.sending:
-            self.watch.inject(PROBE)
-        for name in (RAW, PROCESSED, EVENTS, EVENTS):
-            self.watch.follow(name)
-        self._note(self.watch.settle())
+        """Every step of the monitor once; where it dies in one, it is started again."""
+        for other in self.others:
+            other.round()
+        try:
+            for name, step in self._steps():
+                if name == self.dies_before:
+                    raise Died
+                step()
+        except Died:
+            self.dies_before = ""
+            self.kill()
+
+    def _steps(self) -> list[tuple[str, Callable[[], object]]]:
+        """The table may be asked two things."""
+        names = (*self.stages, EVENTS)
+        return [
+            ("inject", self._inject),
+            *((f"follow {name}", partial(self.watch.follow, name)) for name in names),
+            ("settle", lambda: self._note(self.watch.settle())),
+            ("page", self._page),
+        ]
+
+    def _inject(self) -> None:
+        known = len(self.pipeline.fates)
+        try:
+            if self.sending:
+                self.watch.inject(self.probe)
+        finally:
+            self.mine.update(islice(reversed(self.pipeline.fates), len(self.pipeline.fates) - known))
+
+    def _page(self) -> None:
         while self.watch.page():
             pass
 
@@ -172,18 +189,23 @@ class World:
 
     def kill(self) -> None:
         """kill -9 and a restart on the same ledger. An answer that was not noted is known to nobody."""
-        for id_, fate in self.pipeline.fates.items():
+        for id_ in self.mine:
             if (track := self.ledger.find(id_)) is not None and track.answer is None:
-                fate.receipt = "unknown"
+                self.pipeline.fates[id_].receipt = "unknown"
         self.ledger.close()
         self._start()
+
+    def close(self) -> None:
+        """Let go of every ledger."""
+        for world in (*self.others, self):
+            world.ledger.close()
 
     def finish(self, at_most: float = 900) -> None:
         """Heal everything; go on until nothing from before is open, and long enough for pages to end."""
         self.pipeline.heal()
         self.eyes.open()
-        self.ledger.full = False
-        before = set(self.pipeline.fates)
+        self.ledger.full = self.ledger.locked = False
+        before = set(self.mine)
         waited = 0.0
         while waited < at_most and self._open(before):
             self.run(10, tick=2.0)
@@ -220,7 +242,12 @@ class World:
         return {self.outcome(id_) for id_ in ids}
 
     def reports(self) -> list[WindowReport]:
-        return self.ledger.windows(START - timedelta(days=3), START + timedelta(days=3))
+        return self.ledger.windows(START - timedelta(days=400), START + timedelta(days=400))
+
+    def owed(self) -> list[UUID]:
+        """Every id in the ledger, posted or not."""
+        with self.ledger.engine.connect() as connection:
+            return list(connection.execute(select(canary.c.id)).scalars())
 
     def opened(self, prefix: str = "") -> list[Notice]:
         return [n for n in self.inbox.notices if n.kind is Kind.OPENED and n.key.startswith(prefix)]

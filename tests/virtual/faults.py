@@ -1,0 +1,50 @@
+"""The catalogue of faults that can be had in memory, each by its name.
+
+`CATALOGUE[name]` is a `Named`: `apply(world)` begins the fault, `undo(world)` ends it (nothing to do
+for what happens in an instant), `lasts` is how many virtual seconds should lie between the two.
+`hop` and `stage` say where it strikes; `kind` groups. What each canary really suffered stands in
+`world.pipeline.fates`, and `oracle.faults(world)` compares it with what the monitor said; `expects`
+names the outcomes or flags that some canary must have got in the end, `pages` the beginnings of the keys
+of the conditions that must have opened meanwhile. `may_miss` is the oracle's argument of that name: what
+was never shown to anybody (removed before it could be read) need not be known.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tests.virtual import faults_monitor, faults_observer, faults_pipeline
+from tests.virtual.naming import Named
+from tests.virtual.world import World
+
+__all__ = ["CATALOGUE", "Named", "run"]
+
+
+def _all() -> Iterator[Named]:
+    yield from faults_pipeline.faults()
+    yield from faults_observer.faults()
+    yield from faults_monitor.faults()
+
+
+CATALOGUE: Mapping[str, Named] = MappingProxyType({fault.name: fault for fault in _all()})
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """When a fault began and ended, in virtual seconds."""
+
+    began: float
+    ended: float
+
+
+def run(world: World, fault: Named, *, before: float = 12.0, after: float = 40.0) -> Ran:
+    """Peace, the fault, peace again until every outcome is final."""
+    world.run(before)
+    began = world.clock.monotonic()
+    fault.apply(world)
+    world.run(fault.lasts)
+    fault.undo(world)
+    ended = world.clock.monotonic()
+    world.run(after)
+    world.finish()
+    return Ran(began, ended)

@@ -1,0 +1,51 @@
+"""Thousands of schedules from seeds: `python -m tests.virtual.many SEED` plays one of them again."""
+
+import random
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.virtual.faults import CATALOGUE
+from tests.virtual.oracle import faults
+from tests.virtual.world import World
+
+LONGEST = 30.0
+APART = 3.0
+
+
+def play(seed: int) -> list[str]:
+    """One to three faults that overlap, perhaps a restart; what was said wrongly."""
+    chance = random.Random(seed)
+    pool = [fault for fault in CATALOGUE.values() if fault.lasts <= LONGEST and fault.kind != "clock"]
+    chosen = chance.sample(pool, chance.randint(1, 3))
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder) / "ledger.db")
+        try:
+            world.run(chance.randint(3, 9))
+            for fault in chosen:
+                fault.apply(world)
+                world.run(chance.uniform(0, APART) + 1)
+            if chance.random() < 0.3:
+                world.kill()
+            world.run(3)
+            for fault in chosen:
+                fault.undo(world)
+            world.finish()
+            wrong = faults(world, may_miss=any(fault.may_miss for fault in chosen))
+        except Exception as error:
+            wrong = [repr(error)]
+        finally:
+            world.close()
+    return [f"seed {seed}: {[fault.name for fault in chosen]}\n{text}" for text in wrong]
+
+
+def play_all(count: int, first: int = 0, processes: int = 2) -> list[str]:
+    """Many of them; all that was wrong, each with its seed."""
+    with ProcessPoolExecutor(processes) as workers:
+        played = workers.map(play, range(first, first + count), chunksize=10)
+        return [wrong for one in played for wrong in one]
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(play(int(sys.argv[1]))) + "\n")
