@@ -18,7 +18,7 @@ from canary.values import (
     Wanted,
 )
 from reconcile.outcome import Receipt
-from tests.virtual.mangle import HIDDEN, mangled
+from tests.virtual.mangle import ANOTHER_NAME, HIDDEN, mangled
 from tests.virtual.pipeline import DEAD, OVERFLOW, PROCESSED, RAW, Fate, Log, Pipeline, Record
 
 Place = tuple[str, int]
@@ -163,7 +163,7 @@ class VirtualTable:
         return look
 
     def copies(self, wanted: Sequence[Wanted]) -> Look:
-        return self._ask(wanted, "")
+        return self._ask(wanted, "", hidden=ANOTHER_NAME)
 
     def last_look(self, wanted: Sequence[Wanted]) -> Look:
         return self._ask(wanted, "last_look")
@@ -171,7 +171,7 @@ class VirtualTable:
     def next_allowed_in(self) -> timedelta:
         return timedelta(0)
 
-    def _ask(self, wanted: Sequence[Wanted], side: str) -> Look:
+    def _ask(self, wanted: Sequence[Wanted], side: str, *, hidden: frozenset[str] = HIDDEN) -> Look:
         started = self._now()
         blind = self._eyes.blind.get(self._name, "")
         if blind:
@@ -195,7 +195,7 @@ class VirtualTable:
             )
             for one in wanted
             for number, record in enumerate(self._pipeline.rows.get(one.id, ()))
-            if side or record.mangled not in HIDDEN
+            if side or record.mangled not in hidden
         ]
         return Look(
             self._name,
