@@ -128,6 +128,7 @@ def _plan(config: Config, checking: Checking | None) -> Plan:
         limits=limits,
         down_after=told.down_after,
         max_events_per_day=told.max_events_per_day,
+        instance=told.instance,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 from canary.book import Entry
@@ -15,6 +15,9 @@ GONE_EVERY = timedelta(seconds=30)
 SOON = timedelta(milliseconds=50)
 NOBODY = UUID(int=0)
 """Asked for when nobody is missing: the table still has to answer."""
+
+Kind = Literal["last_look", "copies"]
+"""The questions beside the main one."""
 
 
 class Stage(Protocol):
@@ -58,7 +61,7 @@ class Asker:
         self._event = event
         self._asked_at: datetime | None = None
         self._asked_gone_at = desk.line.now()
-        self._main_turn = False
+        self._turn_taken: Kind | None = None  # the same again only after the main question
 
     def ask(self) -> tuple[Look | None, timedelta]:
         """The next look (None: nothing to ask yet) and how long to leave the table alone after it."""
@@ -68,8 +71,9 @@ class Asker:
         with self._desk.lock:
             now = self._desk.line.now()
             wanted = self._wanted(now)
-            extra = self._extra() if not (self._main_turn and wanted) else None
-        self._main_turn = extra is not None
+            turn_taken = self._turn_taken if wanted else None
+            extra = self._extra(but=turn_taken)
+        self._turn_taken = extra[0] if extra else None
         if extra is not None:
             return self._ask_extra(*extra), SOON
         if not wanted and self._asked_at is not None and now - self._asked_at < IDLE:
@@ -92,20 +96,28 @@ class Asker:
         owed = entry.owed
         return Wanted(owed.id, owed.sent_at, self._event, owed.distinct_id)
 
-    def _extra(self) -> tuple[str, list[Wanted]] | None:
+    def _extra(self, *, but: Kind | None) -> tuple[Kind, list[Wanted]] | None:
+        """A last look goes before copies: a proven loss waits for it."""
         book = self._desk.book
         if self._name != book.last:
             return None
+        last_look = self._missing() if but != "last_look" else None
+        return last_look or (self._arrived() if but is None else None)
+
+    def _missing(self) -> tuple[Kind, list[Wanted]] | None:
+        book = self._desk.book
         missing = [book.entries[id_] for id_ in self._settler.last_looks if id_ in book.entries]
         self._settler.last_looks.clear()
-        if missing:
-            return "last_look", [self._one(entry) for entry in missing]
+        return ("last_look", [self._one(entry) for entry in missing]) if missing else None
+
+    def _arrived(self) -> tuple[Kind, list[Wanted]] | None:
+        book = self._desk.book
         arrived = [book.entries[id_] for id_ in self._settler.copies if id_ in book.entries]
         self._settler.copies.clear()
         arrived = [e for e in arrived if self._name in e.seen and not e.copies_checked]
         return ("copies", [self._one(entry) for entry in arrived]) if arrived else None
 
-    def _ask_extra(self, kind: str, wanted: list[Wanted]) -> Look | None:
+    def _ask_extra(self, kind: Kind, wanted: list[Wanted]) -> Look | None:
         look = self._table.last_look(wanted) if kind == "last_look" else self._table.copies(wanted)
         asked = {one.id for one in wanted} if look.blind else set(look.asked)
         with self._desk.lock:

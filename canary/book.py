@@ -204,6 +204,11 @@ class Book:
         ]
         return sorted(ready, key=lambda item: item[0][1])
 
+    def next_due(self) -> datetime | None:
+        """When the next window's last deadline passes."""
+        latest = (max(entry.deadline for entry in group.values()) for group in self.windows.values() if group)
+        return min(latest, default=None)
+
     def mark_out_of_order(self, entries: Iterable[Entry]) -> None:
         """Flag what the first topic holds in a provably wrong order, the window before included."""
         lines: dict[tuple[str, int], list[tuple[Placed, Entry | None]]] = defaultdict(list)

@@ -109,7 +109,8 @@ class Daemon:
         if self._watch.desk.line.epoch != self._epoch:
             self._epoch = self._watch.desk.line.epoch
             self._arm()
-        return SETTLE_EVERY
+        due = self._watch.settles_in()
+        return SETTLE_EVERY if due is None or due <= timedelta(0) else min(SETTLE_EVERY, due)
 
     def _page(self) -> timedelta:
         return timedelta(0) if self._watch.page() else IDLE_PAGE

@@ -24,6 +24,7 @@ class Plan:
     limits: Limits
     down_after: timedelta = timedelta(minutes=5)
     max_events_per_day: int | None = None
+    instance: str = ""
 
 
 class Desk:

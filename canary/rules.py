@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -38,6 +39,8 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     found: list[Condition] = []
     for rule in (_lost, _behind, _blind, _flagged, _stored, _by_window, _down, _ledger):
         found.extend(rule(scene))
+    if scene.instance:
+        found = [replace(one, facts=(*one.facts, ("instance", scene.instance))) for one in found]
     return found, Unknown(_unknown(scene))
 
 
@@ -242,9 +245,14 @@ def _by_window(scene: Scene) -> Iterator[Condition]:
                 Severity.TICKET if report.sent else Severity.PAGE,
                 title,
                 (),
-                facts=(window,),
+                facts=(window, *_why_not_sent(scene)),
                 count=report.due - report.sent,
             )
+
+
+def _why_not_sent(scene: Scene) -> Iterator[tuple[str, str]]:
+    if scene.ledger_problem is not None:
+        yield "why", f"the ledger cannot be written: {scene.ledger_problem}"
 
 
 def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:

@@ -29,6 +29,7 @@ class Scene:
     ledger_problem: str | None = None
     patience: timedelta = timedelta(0)
     notes: Mapping[str, str] = field(default_factory=dict)
+    instance: str = ""
 
     @property
     def names(self) -> list[str]:

@@ -162,6 +162,12 @@ class Watch:
         self._pager.update(self.open_conditions, now=now, unknown=unknown)
         return settled
 
+    def settles_in(self) -> timedelta | None:
+        """How long until the next window is due; None where none is open."""
+        with self.desk.lock:
+            due = self.desk.book.next_due()
+        return None if due is None else due - self.desk.line.now()
+
     def page(self) -> bool:
         """Deliver one message that somebody is owed; say whether there may be more."""
         more = self._pager.deliver(self.desk.line.now())
@@ -237,6 +243,7 @@ class Watch:
             ledger_problem=self.desk.ledger_problem,
             patience=self.desk.plan.limits.patience,
             notes=dict(self.notes),
+            instance=self.desk.plan.instance,
         )
 
     def _measure(self, name: str, look: Look) -> None:
