@@ -23,9 +23,11 @@ EVENT_TYPE = "alert_notice"
 class SlackSender:
     """Posts with a bot token, read anew for each message so that a changed one is taken up."""
 
-    def __init__(self, token: Callable[[], str], *, channel: str, url: str = URL) -> None:
-        """`channel` is an ID or a name; with an ID, `check` can say more."""
-        self._token, self._channel, self._url = token, channel, url
+    def __init__(
+        self, token: Callable[[], str], *, channel: str, url: str = URL, timeout: int = DEADLINE
+    ) -> None:
+        """`channel` is an ID or a name; with an ID, `check` can say more. `timeout` is in seconds."""
+        self._token, self._channel, self._url, self._timeout = token, channel, url, timeout
 
     def __repr__(self) -> str:
         return f"SlackSender(channel={self._channel!r})"
@@ -76,7 +78,7 @@ class SlackSender:
         # No retries of the library's own: the outbox knows better when, and marks what may be a repeat.
         token = secret(self._token, "slack.token")
         return WebClient(
-            token, base_url=self._url, timeout=DEADLINE, retry_handlers=[], logger=silent_logger()
+            token, base_url=self._url, timeout=self._timeout, retry_handlers=[], logger=silent_logger()
         )
 
 

@@ -96,7 +96,7 @@ def called(call: Callable[[], T]) -> T:
         reason = f"slack: cannot be reached ({_cause(error.reason)})"
         raise DeliveryError(reason, uncertain=broken) from None
     except TimeoutError:
-        raise DeliveryError(f"slack: gave no answer within {DEADLINE} s", uncertain=True) from None
+        raise DeliveryError("slack: gave no answer in time", uncertain=True) from None
     except (OSError, HTTPException) as error:
         raise DeliveryError(f"slack: broke off ({type(error).__name__})", uncertain=True) from None
     except (ValueError, LookupError, AttributeError, TypeError) as error:
@@ -130,7 +130,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta:
 
 def _cause(reason: object) -> str:
     if isinstance(reason, TimeoutError):
-        return f"no connection within {DEADLINE} s"
+        return "no connection in time"
     if isinstance(reason, OSError) and reason.strerror:
         return escaped(reason.strerror, 200)
     return type(reason).__name__

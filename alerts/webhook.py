@@ -15,8 +15,9 @@ from alerts.slack_errors import DEADLINE, FIX_WAIT, called, refused, secret, sil
 class WebhookSender:
     """Posts to a webhook URL, read anew for each message; the URL is the secret."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
-        self._url = url
+    def __init__(self, url: Callable[[], str], *, timeout: int = DEADLINE) -> None:
+        """`timeout` is in seconds."""
+        self._url, self._timeout = url, timeout
 
     def __repr__(self) -> str:
         return "WebhookSender()"
@@ -44,7 +45,7 @@ class WebhookSender:
         url = secret(self._url, "slack.webhook_url")
         if not _is_address(url):
             raise DeliveryError("slack.webhook_url: is not an http(s) address", retry_after=FIX_WAIT)
-        client = WebhookClient(url, timeout=DEADLINE, retry_handlers=[], logger=silent_logger())
+        client = WebhookClient(url, timeout=self._timeout, retry_handlers=[], logger=silent_logger())
         answer = called(lambda: client.send_dict(body))
         if answer.status_code == 200:
             return

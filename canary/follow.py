@@ -34,6 +34,7 @@ class Follower:
         self._probes = probes
         self._verifier = verifier
         self._metrics = metrics
+        self.off_lane = ""
         self.names = [INGRESS, *(spec.name for spec in book.stages)]
 
     def strangers(self, look: Look) -> list[UUID]:
@@ -81,6 +82,20 @@ class Follower:
             yield seen
         if before is None:
             self._measure(entry, seen)
+            self._lane(entry, seen)
+
+    def _lane(self, entry: Entry, seen: Seen) -> None:
+        """Whether the first topic is keyed as we were told: if not, lanes do not reach what they should."""
+        probe = self._probes.get(entry.owed.probe)
+        first = self._book.stages[0]
+        if probe is None or seen.stage != first.name or seen.place != first.place:
+            return
+        expected = probe.expected_partition(entry.owed.distinct_id)
+        if expected is not None and seen.partition is not None and seen.partition != expected:
+            self._metrics.counter("off_lane_total", probe.name).inc()
+            self.off_lane = f"{first.name} shows {entry.owed.distinct_id} in partition {seen.partition}" + (
+                f", its lane is {expected}: check the stage's key and partitioner"
+            )
 
     def _first(self, entry: Entry, row: Sighting) -> Seen:
         seen = Seen(

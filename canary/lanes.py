@@ -115,6 +115,7 @@ class Rotation:
         self._lock = threading.Lock()
         self._next_lane = 0
         self._next_name = [0] * len(self.lanes)
+        self._expected = {name: lane.partition for lane in self.lanes for name in lane.distinct_ids}
 
     def next(self, busy: Container[int] = ()) -> tuple[Lane, str] | None:
         """The next lane that is not busy, and the distinct_id to use; None when all are busy."""
@@ -138,9 +139,9 @@ class Rotation:
             self._next_name[place] = (turn + 1) % len(lane.distinct_ids)
             return lane.distinct_ids[turn]
 
-    def expected_partition(self, lane: int) -> int | None:
-        """Where canaries of this lane should be seen; None where that is not known."""
-        return next((one.partition for one in self.lanes if one.index == lane), None)
+    def expected_partition(self, distinct_id: str) -> int | None:
+        """Where canaries of this name should be seen; None where that is not known (any more)."""
+        return self._expected.get(distinct_id)
 
 
 def murmur2(data: bytes) -> int:

@@ -67,6 +67,12 @@ CATALOGUE = (
         "stored_after_refusal_total", "counter", "Canaries refused by the ingress and seen later.", ("probe",)
     ),
     Spec(
+        "off_lane_total",
+        "counter",
+        "Canaries that the first topic shows in another partition than their lane's.",
+        ("probe",),
+    ),
+    Spec(
         "unexpected_total", "counter", "Canaries not in the ledger, by stage and reason.", ("stage", "reason")
     ),
     Spec("foreign_total", "counter", "Records that look like a canary and prove nothing.", ("stage",)),
@@ -126,6 +132,7 @@ class Metrics:
             for name in ("sent_total", "pending", "overdue", "unread", "unbalanced", "down_minutes_total"):
                 self._touch(name, [(probe,)])
             self._touch("stored_after_refusal_total", [(probe,)])
+            self._touch("off_lane_total", [(probe,)])
             self._touch("last_settled_window_timestamp_seconds", [(probe,)])
             self._touch("receipts_total", [(probe, receipt) for receipt in Receipt])
             self._touch("outcomes_total", self._outcome_series(probe))

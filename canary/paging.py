@@ -69,8 +69,9 @@ def make_pager(
 
 def sender(told: SlackConfig) -> Sender:
     """The way out that is configured: the Web API with a token, else an incoming webhook."""
+    timeout = max(1, round(told.timeout.total_seconds()))
     if told.bot_token is not None:
-        return SlackSender(told.bot_token, channel=told.channel or "", url=told.api_url)
+        return SlackSender(told.bot_token, channel=told.channel or "", url=told.api_url, timeout=timeout)
     if told.webhook is None:
         raise ValueError("slack: needs a token or a webhook. This is a bug.")
-    return WebhookSender(told.webhook)
+    return WebhookSender(told.webhook, timeout=timeout)

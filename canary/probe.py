@@ -73,6 +73,10 @@ class Probe:
         """Use other lanes from now on (the first topic's partitions became known, or changed)."""
         self._rotation = Rotation(lanes)
 
+    def expected_partition(self, distinct_id: str) -> int | None:
+        """Where the first topic should show canaries of this name, by the lanes of now."""
+        return self._rotation.expected_partition(distinct_id)
+
     @property
     def done(self) -> bool:
         """Whether it has made all it was asked for."""

@@ -9,6 +9,7 @@ of their own; what they share lies on the desk, and no lock is held while an edg
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -89,6 +90,13 @@ class Watch:
         self._retention = retention
         self._flushed_at = self._started_at = desk.line.now()
         self._begun = False
+        for name in stages:
+            desk.metrics.gauge("coverage_age_seconds", name).set_function(partial(self._age, name))
+
+    def _age(self, name: str) -> float:
+        """Seconds since the stage was last read to its end; since the start where it never was."""
+        now = self.desk.line.now()
+        return (self.desk.book.readings[name].age(now) or now - self._started_at).total_seconds()
 
     def restore(self) -> int:
         """Take up what an earlier run left open; return how many canaries."""
@@ -135,6 +143,8 @@ class Watch:
             seen = self._follower.absorb(look, known)
             self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
         self._measure(name, look)
+        if self._follower.off_lane:
+            self.notes["lanes"] = self._follower.off_lane
         if look.partitions is not None and name == next(iter(self.stages)):
             for probe in self.probes.values():
                 self._relane(probe, look.partitions)
@@ -256,8 +266,6 @@ class Watch:
                 metrics.counter("unparsable_total", name, reason).inc(count)
         for note in look.notes:
             self.notes[name] = note
-        if (age := reading.age(self.desk.line.now())) is not None:
-            metrics.gauge("coverage_age_seconds", name).set(age.total_seconds())
         if reading.skew is not None:
             metrics.gauge("clock_skew_seconds", name).set(reading.skew.offset.total_seconds())
             metrics.gauge("clock_skew_error_seconds", name).set(reading.skew.error.total_seconds())

@@ -114,7 +114,7 @@ def test_rotation_takes_turns_over_lanes_and_pools() -> None:
         (1, "c"),
         (0, "a"),
     ]
-    assert [rotation.expected_partition(lane) for lane in (0, 1, 2)] == [5, None, None]
+    assert [rotation.expected_partition(name) for name in ("a", "b", "c", "d")] == [5, 5, None, None]
 
 
 def test_rotation_passes_over_busy_lanes() -> None:

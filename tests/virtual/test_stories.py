@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from alerts.condition import Kind
+from canary.lanes import Lane
 from canary.values import Difference
 from reconcile.outcome import Flag, Outcome
 from tests.virtual.oracle import faults
-from tests.virtual.pipeline import EVENTS, PROCESSED, RAW
+from tests.virtual.pipeline import EVENTS, PARTITIONS, PROCESSED, RAW
 from tests.virtual.schedule import apply
 from tests.virtual.world import PROBE, World
 
@@ -154,6 +155,20 @@ def test_a_monitor_that_stood_still_for_an_hour_calls_nothing_lost(world: World)
     assert world.opened("lost") == []
     assert world.opened("late") == []
     assert faults(world) == []
+
+
+def test_lanes_are_held_against_where_the_first_topic_shows_them(world: World) -> None:
+    """Every canary in another partition than its lane's is counted, and one of them is named."""
+    (probe,) = world.watch.probes.values()
+    probe.relane([Lane(0, PARTITIONS, ("canary-p-0",)), Lane(1, None, ("canary-p-1",))])
+    world.run(20)
+    world.finish()
+    astray = [fate for fate in world.pipeline.fates.values() if fate.event.distinct_id == "canary-p-0"]
+    counted = world.watch.desk.metrics.registry.get_sample_value(
+        "ingestion_canary_off_lane_total", {"probe": PROBE}
+    )
+    assert counted == len(astray) > 0
+    assert f"its lane is {PARTITIONS}" in world.watch.notes["lanes"]
 
 
 def test_what_was_refused_and_what_got_no_answer(world: World) -> None:
