@@ -93,8 +93,12 @@ class Real:
         self._broker = broker
         self.inside = broker.inside
         self.address = broker.outside
+        self._shaken = False
+        self._connect()
+
+    def _connect(self) -> None:
         direct = {"bootstrap_servers": self.inside, "proxy_url": "direct://"}  # closes its failed sockets
-        self._admin: Any = KafkaAdminClient(**direct)
+        self._admin: Any = KafkaAdminClient(**direct, bootstrap_timeout_ms=30_000)
         self._producer: Any = KafkaProducer(**direct, linger_ms=0)
 
     def make(self, topic: str, partitions: int) -> None:
@@ -130,13 +134,20 @@ class Real:
         self._admin.delete_records({TopicPartition(*place): before})
 
     def freeze(self) -> None:
+        self._shaken = True
         self._broker.freeze()
 
     def down(self) -> None:
+        self._shaken = True
         self._broker.down()
 
     def heal(self) -> None:
+        """Heal the broker. Our own clients begin anew: theirs is not the recovery that is tried here."""
         self._broker.heal()
+        if self._shaken:
+            self._shaken = False
+            self.close()
+            self._connect()
 
     def stage(self, settings: Settings, *, marks: Marks, now: Now, resume: Resume) -> Stage:
         return KafkaStage(settings, marks=marks, now=now, resume=resume)
