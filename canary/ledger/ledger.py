@@ -49,7 +49,7 @@ class Ledger:
         self._writer = opened.writer
         self._lock = opened.lock
         self._read_only = opened.writer is None
-        self._statements = statements(opened.engine.dialect)
+        self._statements = statements(type(opened.engine.dialect))
         self._memory = Memory()
         self._writing = threading.Lock()
         self._closed = False

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
@@ -74,8 +75,10 @@ class Statements:
     remember: Prepared
 
 
-def statements(dialect: Dialect) -> Statements:
+@cache
+def statements(kind: type[Dialect]) -> Statements:
     """Every write is either new by its key or says the whole truth again: repeating it does no harm."""
+    dialect = kind()
     insert: Any = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
 
     def replacing(table: Table) -> Prepared:

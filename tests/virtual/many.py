@@ -1,5 +1,6 @@
 """Thousands of schedules from seeds: `python -m tests.virtual.many SEED` plays one of them again."""
 
+import gc
 import random
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +32,7 @@ def play(seed: int) -> list[str]:
             world.run(3)
             for fault in chosen:
                 fault.undo(world)
-            world.finish()
+            world.finish(peace=10, tick=2.5)
             wrong = faults(world, may_miss=any(fault.may_miss for fault in chosen))
         except Exception as error:
             wrong = [repr(error)]
@@ -42,7 +43,7 @@ def play(seed: int) -> list[str]:
 
 def play_all(count: int, first: int = 0, processes: int = 2) -> list[str]:
     """Many of them; all that was wrong, each with its seed."""
-    with ProcessPoolExecutor(processes) as workers:
+    with ProcessPoolExecutor(processes, initializer=gc.set_threshold, initargs=(50_000,)) as workers:
         played = workers.map(play, range(first, first + count), chunksize=10)
         return [wrong for one in played for wrong in one]
 

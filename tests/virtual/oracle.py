@@ -1,8 +1,10 @@
 """What the right answer is, from what was really done to each canary. Shares no rule with `reconcile`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from uuid import UUID
 
+from canary.values import Track
 from tests.virtual.pipeline import Fate
 from tests.virtual.world import LIMITS, World
 
@@ -28,13 +30,14 @@ def right(fate: Fate) -> set[str]:
 
 def faults(world: World, *, may_miss: bool = False) -> list[str]:
     """Everything that the monitor said wrongly, with the whole path of the canary."""
-    found = [fault for id_ in world.mine for fault in _of_one(world, id_, may_miss)]
-    return found + _of_windows(world)
+    tracks = world.ledger.known(world.owed())
+    found = [fault for id_ in world.mine for fault in _of_one(world, id_, tracks.get(id_), may_miss)]
+    return found + _of_windows(world, tracks)
 
 
-def _of_one(world: World, id_: UUID, may_miss: bool) -> list[str]:
+def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> list[str]:
     fate, said = world.pipeline.fates[id_], world.said.get(id_, [])
-    judged = world.track(id_).judged
+    judged = track.judged if track is not None else None
     wrong: list[str] = []
     if judged is None or not judged.final:
         return [f"no final outcome\n{world.told(id_)}"]
@@ -71,12 +74,11 @@ def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
     return wrong
 
 
-def _of_windows(world: World) -> list[str]:
+def _of_windows(world: World, tracks: Mapping[UUID, Track]) -> list[str]:
     """Every report adds up, and says of its window what the ledger says of its canaries."""
     wrong = []
     counts: dict[object, Counter[str]] = {}
-    for id_ in world.owed():
-        track = world.track(id_)
+    for id_, track in tracks.items():
         if track.judged is not None:
             key = (track.owed.probe, track.owed.window)
             counts.setdefault(key, Counter())[track.judged.outcome.value] += 1

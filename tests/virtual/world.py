@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -23,6 +24,7 @@ from canary.desk import Desk, Plan
 from canary.event import Payload
 from canary.identity import Mint, Verifier
 from canary.lanes import Lane
+from canary.ledger import Ledger
 from canary.ledger.tables import canary
 from canary.metrics import Metrics
 from canary.probe import Pace, Probe, Schedule
@@ -49,15 +51,27 @@ LIMITS = Limits(
 )
 
 
+@cache
+def _new_ledger() -> bytes:
+    """A file just made: to copy it is faster than to make it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        Ledger.open(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
 class Inbox:
     """Where the pager's messages go."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
         self.notices: list[Notice] = []
+        self.told_at: list[float] = []
 
     def send(self, notice: Notice, thread: Delivered | None = None) -> Delivered:
         del thread
         self.notices.append(notice)
+        self.told_at.append(self.clock.monotonic())
         return Delivered("channel", f"{len(self.notices)}")
 
     def check(self) -> list[str]:
@@ -66,14 +80,18 @@ class Inbox:
 
 @dataclass(slots=True)
 class World:
-    """Everything, and what the monitor said so far: `said` holds each canary's verdicts in order."""
+    """Everything, and what the monitor said so far.
+
+    `said` holds each canary's verdicts in order, `said_at` when the first that was final came.
+    """
 
     path: Path
     clock: VirtualClock = field(default_factory=VirtualClock)
     eyes: Eyes = field(default_factory=Eyes)
-    inbox: Inbox = field(default_factory=Inbox)
     said: dict[UUID, list[Judged]] = field(default_factory=dict)
+    said_at: dict[UUID, float] = field(default_factory=dict)
     lanes: int = 4
+    times: Schedule = Schedule(WINDOW, GRACE)
     limits: Limits = LIMITS
     sending: bool = True
     rate: float = 1.0
@@ -83,21 +101,25 @@ class World:
     shared: Pipeline | None = None
     others: list["World"] = field(default_factory=list)
     mine: set[UUID] = field(default_factory=set)
+    inbox: Inbox = field(init=False)
     pipeline: Pipeline = field(init=False)
     ledger: FailingLedger = field(init=False)
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
+        self.inbox = Inbox(self.clock)
         self.pipeline = self.shared or Pipeline(self.clock)
         self.pipeline.promised_within = self.limits.patience.total_seconds()
         self._start()
 
     def _start(self) -> None:
+        if not self.path.exists():
+            self.path.write_bytes(_new_ledger())
         self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
         line = Line(self.clock, not_before=self.ledger.last_instant())
         metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
         desk = Desk(
-            plan=Plan(times=Schedule(WINDOW, GRACE), limits=self.limits),
+            plan=Plan(times=self.times, limits=self.limits),
             stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in self.stages],
             ledger=self.ledger,
             line=line,
@@ -189,8 +211,8 @@ class World:
 
     def kill(self) -> None:
         """kill -9 and a restart on the same ledger. An answer that was not noted is known to nobody."""
-        for id_ in self.mine:
-            if (track := self.ledger.find(id_)) is not None and track.answer is None:
+        for id_, track in self.ledger.known(self.mine).items():
+            if track.answer is None:
                 self.pipeline.fates[id_].receipt = "unknown"
         self.ledger.close()
         self._start()
@@ -200,7 +222,7 @@ class World:
         for world in (*self.others, self):
             world.ledger.close()
 
-    def finish(self, at_most: float = 900) -> None:
+    def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 2.0) -> None:
         """Heal everything; go on until nothing from before is open, and long enough for pages to end."""
         self.pipeline.heal()
         self.eyes.open()
@@ -208,11 +230,11 @@ class World:
         before = set(self.mine)
         waited = 0.0
         while waited < at_most and self._open(before):
-            self.run(10, tick=2.0)
+            self.run(10, tick)
             waited += 10
-        self.run(40, tick=2.0)
+        self.run(peace, tick)
         self.sending = False
-        self.run(30)
+        self.run(30, tick)
 
     def _open(self, ids: Collection[UUID]) -> bool:
         entries = self.watch.desk.book.entries.values()
@@ -221,6 +243,8 @@ class World:
     def _note(self, settled: Settled) -> None:
         for item in settled.judged:
             self.said.setdefault(item.id, []).append(item)
+            if item.final:
+                self.said_at.setdefault(item.id, self.clock.monotonic())
         for report in (*settled.windows, *settled.reports.values()):
             if sum(report.outcomes.values()) != report.sent:
                 raise AssertionError(f"the sum law is broken: {report}")

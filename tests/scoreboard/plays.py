@@ -1,0 +1,118 @@
+"""One fault, played in virtual time and scored: what was done, what was said of it, and how soon."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from canary.values import Track
+from tests.virtual.faults import CATALOGUE
+from tests.virtual.naming import Named
+from tests.virtual.oracle import faults
+from tests.virtual.pipeline import PROCESSED
+from tests.virtual.truth import Harm, harm, unexplained
+from tests.virtual.world import World
+
+BEGINS = (12.0, 15.5)
+"""Seconds into the run at which the fault begins, once for each play: early and late in a window."""
+
+FINE = 0.5
+"""Seconds of a tick while times are measured."""
+
+
+@dataclass(slots=True)
+class Play:
+    """What one play counted; times are virtual seconds."""
+
+    injected: int = 0
+    found: int = 0
+    named: int = 0
+    after_fault: list[float] = field(default_factory=list)
+    after_proof: list[float] = field(default_factory=list)
+    to_page: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    false_pages: list[str] = field(default_factory=list)
+    missing_pages: list[str] = field(default_factory=list)
+
+
+@cache
+def played(name: str) -> tuple[Play, ...]:
+    """Every play of one fault of the catalogue."""
+    return tuple(_play(CATALOGUE[name], begins) for begins in BEGINS)
+
+
+def quiet(fault: Named) -> bool:
+    """Whether nothing must be said of the fault itself: then a real loss amid it has to be found."""
+    return not fault.expects and not fault.pages
+
+
+def _play(fault: Named, begins: float) -> Play:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder) / "ledger.db")
+        try:
+            began = _run(world, fault, begins)
+            return _scored(world, fault, began)
+        finally:
+            world.close()
+
+
+def _run(world: World, fault: Named, begins: float) -> float:
+    tick = FINE if fault.lasts < 300 else 2.0
+    world.run(begins, FINE)
+    began = world.clock.monotonic()
+    fault.apply(world)
+    if quiet(fault):
+        world.pipeline.todo["drop", PROCESSED] += 2
+    world.run(fault.lasts, tick)
+    fault.undo(world)
+    world.run(40, FINE)
+    world.finish()
+    return began
+
+
+def _scored(world: World, fault: Named, began: float) -> Play:
+    tracks = world.ledger.known(world.owed())
+    play = Play(
+        wrong=faults(world, may_miss=fault.may_miss),
+        false_pages=unexplained(world, fault),
+        to_page=list(_paged_after(world, fault, began)),
+    )
+    told = [notice.key for notice in world.opened()]
+    play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in told)]
+    for id_ in world.mine:
+        if (done := harm(world.pipeline.fates[id_])) is not None and id_ in tracks:
+            _count(play, world, done, tracks[id_])
+    if not play.injected and fault.pages:  # nothing was done to a canary: the fault itself is what is found
+        play.injected = 1
+        play.found = play.named = int(not play.missing_pages)
+    return play
+
+
+def _count(play: Play, world: World, done: Harm, track: Track) -> None:
+    judged = track.judged
+    play.injected += 1
+    if judged is None or not judged.final:
+        return
+    flags = {flag.value for flag in judged.flags}
+    found = judged.outcome.value != "on_time" or bool(flags & {"duplicated", "corrupt", "detoured"})
+    right = judged.outcome.value in done.outcomes and (done.hop is None or judged.hop == done.hop)
+    play.found += found
+    play.named += found and right and done.flags <= flags
+    if found and done.outcomes != {"late"}:
+        said = world.said_at[track.owed.id]
+        play.after_fault.append(max(0.0, said - done.struck_at))
+        play.after_proof.append(max(0.0, said - max(done.proven_at, _due(world, track))))
+
+
+def _due(world: World, track: Track) -> float:
+    """When the canary's window and its grace are over, on the pipeline's clock."""
+    owed, times = track.owed, world.times
+    left = (owed.window + times.window + times.grace - owed.sent_at).total_seconds()
+    return world.pipeline.fates[owed.id].sent_at + left
+
+
+def _paged_after(world: World, fault: Named, began: float) -> Iterator[float]:
+    for page in fault.pages:
+        told = zip(world.inbox.notices, world.inbox.told_at, strict=True)
+        yield from [at - began for notice, at in told if notice.key.startswith(page) and at >= began][:1]

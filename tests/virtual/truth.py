@@ -1,0 +1,122 @@
+"""What was really done, in the words of the monitor: which canaries were harmed, which pages are owed.
+
+Computed from the pipeline's own notes alone; it shares no rule with `reconcile` or `canary.rules`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.virtual.naming import Named
+from tests.virtual.oracle import BLUR, OBJECTIVE, right
+from tests.virtual.pipeline import HOP_BEFORE, STAGES, Fate
+from tests.virtual.world import LIMITS, World
+
+PATIENCE = LIMITS.patience.total_seconds()
+DOWN = 240.0
+"""Seconds of nothing visible after which "ingestion is down" is no false alarm."""
+
+SELF = frozenset({"ledger", "killed", "asleep", "clock", "changed"})
+"""Kinds of faults in which the monitor itself cannot send, and rightly says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What must be said of one canary: any of these outcomes, at this hop, with all of these flags."""
+
+    outcomes: frozenset[str]
+    hop: tuple[str, str] | None
+    flags: frozenset[str]
+    struck_at: float
+    proven_at: float
+
+
+def harm(fate: Fate) -> Harm | None:
+    """None where nothing happened to it that anybody has to know."""
+    outcomes = right(fate)
+    flags = {
+        name
+        for name, holds in (
+            ("duplicated", bool(fate.copied_at)),
+            ("corrupt", fate.corrupted),
+            ("detoured", fate.detoured),
+        )
+        if holds
+    }
+    late = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR
+    if late:
+        outcomes = {"late"}
+    elif "on_time" in outcomes and not flags:
+        return None
+    lost = outcomes == {"lost"}
+    return Harm(
+        frozenset(outcomes),
+        fate.gone_hop if lost else None,
+        frozenset(flags),
+        struck_at=_struck(fate),
+        proven_at=_proven(fate),
+    )
+
+
+def _struck(fate: Fate) -> float:
+    if fate.gone_at is not None:
+        return fate.gone_at
+    return fate.sent_at
+
+
+def _proven(fate: Fate) -> float:
+    """When everything lay open that proves it: the consumer passed it, the patience ran out, it came."""
+    if fate.arrived_at is not None:
+        return fate.arrived_at
+    if fate.gone_at is None or fate.gone_hop == HOP_BEFORE[STAGES[0]]:
+        return fate.sent_at + PATIENCE
+    return fate.gone_at
+
+
+def unexplained(world: World, fault: Named) -> list[str]:
+    """Keys of pages that were opened and that nothing which really happened accounts for."""
+    fates = [fate for one in (world, *world.others) for fate in one.pipeline.fates.values()]
+    owed = set(_explained(fates, fault))
+    return [
+        notice.key
+        for notice in world.opened()
+        if notice.key not in owed and not notice.key.startswith(tuple(key for key in owed if key[-1] == ":"))
+    ]
+
+
+def _explained(fates: Sequence[Fate], fault: Named) -> Iterator[str]:
+    yield from fault.pages
+    if fault.kind == "blind":
+        yield f"blind:{fault.stage}"
+    if fault.kind in SELF:
+        yield from ("not_sending:", "ledger", "store")
+    for fate in fates:
+        yield from _of_one(fate)
+
+
+def _of_one(fate: Fate) -> Iterator[str]:
+    if fate.gone_hop is not None:
+        yield f"lost:{'->'.join(fate.gone_hop)}"
+        yield f"behind:{'->'.join(fate.gone_hop)}"
+    if fate.broke_promise:
+        yield f"lost:{'->'.join(HOP_BEFORE[STAGES[0]])}"
+    if fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE:
+        yield "late:"
+    if fate.arrived_at is None or fate.arrived_at - fate.sent_at > DOWN:
+        yield "down:"
+    if fate.receipt == "refused":
+        yield from ("rejected:", "stored_after_refusal" if fate.appended else "rejected:")
+    if fate.receipt == "unknown":
+        yield "undelivered:"
+    if fate.overtaken:
+        yield from (f"out_of_order:{stage}" for stage in STAGES)
+    if fate.detoured or "dead-lettered" in fate.done:
+        yield from (f"detoured:{stage}" for stage in STAGES)
+    copied = STAGES if fate.replayed else fate.copied_at
+    yield from (f"duplicated:{stage}" for stage in copied)
+    if fate.corrupted:
+        yield from (f"corrupt:{stage}" for stage in STAGES)
+    times = [fate.sent_at, *(fate.appended.get(stage, float("inf")) for stage in STAGES)]
+    for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
+        if before < float("inf") and after - before > PATIENCE and fate.gone_at is None:
+            yield f"behind:{'->'.join(HOP_BEFORE[stage])}"
