@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check format lint types contracts bench soak clean
+.PHONY: demo test check format lint types contracts bench soak scoreboard fuzz clean
 
 demo: $(READY)
 	@$(BIN)/canary demo
@@ -34,6 +34,12 @@ bench: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m bench.soak
+
+scoreboard: $(READY)
+	$(BIN)/python -m tests.scoreboard
+
+fuzz: $(READY)
+	CANARY_FUZZ=20000 $(PYTEST) --timeout 0 tests/fuzz
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

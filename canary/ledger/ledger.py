@@ -49,7 +49,7 @@ class Ledger:
         self._writer = opened.writer
         self._lock = opened.lock
         self._read_only = opened.writer is None
-        self._statements = statements(type(opened.engine.dialect))
+        self._statements = statements(opened.engine.dialect)
         self._memory = Memory()
         self._writing = threading.Lock()
         self._closed = False
@@ -175,7 +175,7 @@ class Ledger:
     def _reading(self) -> Iterator[Connection]:
         if self._closed:
             raise LedgerError("it is closed. This is a bug.")
-        with _named(), self.engine.connect() as connection, connection.begin():
+        with _named(), _understood(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     def last_minted(self) -> datetime | None:
@@ -264,3 +264,12 @@ def _named() -> Iterator[None]:
         raise LedgerError(str(error.orig)) from error
     except (PoolTimeoutError, TimeoutError) as error:
         raise LedgerError(str(error)) from error
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What somebody else wrote into our rows is no bug of ours, and no reason to fall over."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        raise LedgerError(f"a row cannot be understood: {error!r}") from error

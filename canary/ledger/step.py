@@ -1,6 +1,6 @@
 """One transaction of writes: what a step of the watch learned goes to disk together or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -75,9 +75,14 @@ class Statements:
     remember: Prepared
 
 
-@cache
-def statements(kind: type[Dialect]) -> Statements:
+def statements(dialect: Dialect) -> Statements:
     """Every write is either new by its key or says the whole truth again: repeating it does no harm."""
+    kind: Callable[[], Dialect] = type(dialect)
+    return _compiled(kind)
+
+
+@cache
+def _compiled(kind: Callable[[], Dialect]) -> Statements:
     dialect = kind()
     insert: Any = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
 

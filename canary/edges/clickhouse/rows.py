@@ -81,9 +81,9 @@ def moment(text: str | None) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC it may lie before the year 1, or past 9999
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _sighting(row: Row, id_: UUID, seeing: Seeing, *, name: str, mergeable: bool) -> Sighting:
