@@ -19,28 +19,21 @@ fuzzed: Callable[[Any], Any] = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-ODD = st.sampled_from(
-    [
-        b"",
-        b"\x00",
-        b"\xff\xfe",
-        b"NaN",
-        b"Infinity",
-        b"-1e999",
-        b'"',
-        b"\\",
-        b"{",
-        b"[" * 3000,
-        b"\xed\xa0\x80",
-        b"9" * 5000,
-        b"null",
-        b"true",
-        b"\r\n",
-        b"\x1f\x8b\x08",
-        b"\xf0\x9f\x90\xa4",
-        b"0001-01-01T00:00:00+14:00",
-    ]
+FOREIGN = (
+    b"",
+    b"\0",
+    b"\xff\xfe",
+    b"NaN",
+    b"Infinity",
+    b"-1e999",
+    b'"',
+    b"\\",
+    b"{",
+    b"\xed\xa0\x80",
+    b"null",
 )
+SIZES = (b"[" * 3000, b"9" * 5000, b"true", b"\r\n", b"\x1f\x8b\x08", b"0001-01-01T00:00:00+14:00")
+ODD = st.sampled_from([*FOREIGN, *SIZES])
 TIMES = st.sampled_from(
     [
         "0001-01-01 00:00:00+14:00",

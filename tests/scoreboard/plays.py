@@ -18,7 +18,8 @@ BEGINS = (12.0, 15.5)
 """Seconds into the run at which the fault begins, once for each play: early and late in a window."""
 
 FINE = 0.5
-"""Seconds of a tick while times are measured."""
+COARSE = 1.5
+"""Seconds of a tick while times are measured, and afterwards: less than what the monitor catches up."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ def played(name: str) -> tuple[Play, ...]:
 
 def quiet(fault: Named) -> bool:
     """Whether nothing must be said of the fault itself: then a real loss amid it has to be found."""
-    return not fault.expects and not fault.pages
+    return fault.expects <= {"on_time"} and not fault.pages
 
 
 def _play(fault: Named, begins: float) -> Play:
@@ -58,7 +59,7 @@ def _play(fault: Named, begins: float) -> Play:
 
 
 def _run(world: World, fault: Named, begins: float) -> float:
-    tick = FINE if fault.lasts < 300 else 2.0
+    tick = FINE if fault.lasts < 300 else COARSE
     world.run(begins, FINE)
     began = world.clock.monotonic()
     fault.apply(world)
@@ -67,7 +68,7 @@ def _run(world: World, fault: Named, begins: float) -> float:
     world.run(fault.lasts, tick)
     fault.undo(world)
     world.run(40, FINE)
-    world.finish()
+    world.finish(tick=COARSE)
     return began
 
 
@@ -79,6 +80,11 @@ def _scored(world: World, fault: Named, began: float) -> Play:
         to_page=list(_paged_after(world, fault, began)),
     )
     told = [notice.key for notice in world.opened()]
+    got = {track.judged.outcome.value for track in tracks.values() if track.judged is not None}
+    got |= {
+        flag.value for track in tracks.values() if track.judged is not None for flag in track.judged.flags
+    }
+    play.wrong += [f"nobody was called {what}" for what in fault.expects - got]
     play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in told)]
     for id_ in world.mine:
         if (done := harm(world.pipeline.fates[id_])) is not None and id_ in tracks:

@@ -114,7 +114,7 @@ class VirtualTopic:
         offset, since, until = self._at.get(place, (len(log.records), now, now))
         if offset < log.start:
             offset, since = log.start, now
-        new = list(enumerate(log.records))[offset:]
+        new = list(enumerate(log.records[offset:], offset))
         self._at[place] = (len(log.records), since, now)
         side = SIDES[self._name][place[0]]
         return [self._sighting(place, n, record, side, (until, now)) for n, record in new]

@@ -25,7 +25,7 @@ def faults() -> Iterator[Named]:
                 stage=stage,
                 pages=(f"blind:{stage}",),
             )
-        yield Named(f"{stage} slow", "blind", _slow(stage, 2.0), _slow(stage, 0.001), lasts=30, stage=stage)
+        yield Named(f"{stage} slow", "slow", _slow(stage, 2.0), _slow(stage, 0.001), lasts=30, stage=stage)
     for stage in (RAW, PROCESSED):
         yield Named(
             f"positions of {stage} unreadable",

@@ -13,10 +13,10 @@ BLUR = LIMITS.resolution.total_seconds() + 3.0
 """An arrival is known to within a look; only what is further past the objective has to be called late."""
 
 
-def right(fate: Fate) -> set[str]:
-    """The outcomes that are right in the end, when everything was healed and read."""
+def right(fate: Fate, objective: float = OBJECTIVE) -> set[str]:
+    """The outcomes that are right in the end, when everything was healed and read; seconds."""
     if fate.arrived_at is not None:
-        if fate.arrived_at - fate.sent_at <= OBJECTIVE:
+        if fate.arrived_at - fate.sent_at <= objective:
             return {"on_time"}
         return {"on_time", "late"}
     if fate.receipt == "refused":
@@ -41,14 +41,15 @@ def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> lis
     wrong: list[str] = []
     if judged is None or not judged.final:
         return [f"no final outcome\n{world.told(id_)}"]
-    expected = right(fate)
+    objective = world.limits.objective.total_seconds()
+    expected = right(fate, objective)
     if may_miss and fate.receipt == "unknown":
         expected = expected | {"undelivered"}
     if judged.outcome not in expected:
         wrong.append(f"called {judged.outcome}, is {expected}")
     if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
         wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
-    far = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR
+    far = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > objective + BLUR
     if far and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")
     if fate.gone_at is None and not fate.broke_promise and any(item.outcome == "lost" for item in said):

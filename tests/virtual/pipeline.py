@@ -92,6 +92,11 @@ class Pipeline:
         self._move(OVERFLOW, PROCESSED)
         self._move(PROCESSED, EVENTS)
 
+    @property
+    def pending(self) -> bool:
+        """Whether the ingress still holds something that it will append."""
+        return bool(self._later)
+
     # -- the ingress ------------------------------------------------------------------------------
 
     def post(self, event: Event) -> str:
@@ -166,7 +171,9 @@ class Pipeline:
         else:
             log = self.topics[place][fate.partition]
             if place == RAW:  # what was sent after this was answered lies before it
-                for earlier in log.records:
+                for earlier in reversed(log.records):
+                    if earlier.at < fate.sent_at:
+                        break  # appended before this one was sent, and so sent before it
                     other = self.fates[earlier.id]
                     other.overtaken |= other.sent_at > fate.sent_at
             log.records.append(record)

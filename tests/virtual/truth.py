@@ -16,8 +16,9 @@ PATIENCE = LIMITS.patience.total_seconds()
 DOWN = 240.0
 """Seconds of nothing visible after which "ingestion is down" is no false alarm."""
 
-SELF = frozenset({"ledger", "killed", "asleep", "clock", "changed"})
-"""Kinds of faults in which the monitor itself cannot send, and rightly says so."""
+SELF = frozenset({"ledger", "killed", "asleep", "clock", "changed", "slow"})
+"""Kinds of faults in which the monitor itself cannot send, and rightly says so (a slow look holds up the
+sending here, where one thread takes all the steps in turn)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def harm(fate: Fate) -> Harm | None:
     flags = {
         name
         for name, holds in (
-            ("duplicated", bool(fate.copied_at)),
+            ("duplicated", bool(fate.copied_at) or fate.replayed),
             ("corrupt", fate.corrupted),
             ("detoured", fate.detoured),
         )
@@ -76,7 +77,7 @@ def _proven(fate: Fate) -> float:
 def unexplained(world: World, fault: Named) -> list[str]:
     """Keys of pages that were opened and that nothing which really happened accounts for."""
     fates = [fate for one in (world, *world.others) for fate in one.pipeline.fates.values()]
-    owed = set(_explained(fates, fault))
+    owed = set(_explained(fates, fault, world.limits.objective.total_seconds()))
     return [
         notice.key
         for notice in world.opened()
@@ -84,39 +85,52 @@ def unexplained(world: World, fault: Named) -> list[str]:
     ]
 
 
-def _explained(fates: Sequence[Fate], fault: Named) -> Iterator[str]:
+def _explained(fates: Sequence[Fate], fault: Named, objective: float) -> Iterator[str]:
     yield from fault.pages
     if fault.kind == "blind":
         yield f"blind:{fault.stage}"
     if fault.kind in SELF:
-        yield from ("not_sending:", "ledger", "store")
+        yield from ("not_sending:", "ledger", "alerts/store")
+    if fault.kind == "killed":  # written down, and never posted
+        yield "undelivered:"
     for fate in fates:
-        yield from _of_one(fate)
+        yield from _of_its_way(fate)
+        yield from _of_its_end(fate, objective)
+        if fate.gone_at is None:
+            yield from _behind(fate)
 
 
-def _of_one(fate: Fate) -> Iterator[str]:
+def _of_its_end(fate: Fate, objective: float) -> Iterator[str]:
     if fate.gone_hop is not None:
         yield f"lost:{'->'.join(fate.gone_hop)}"
         yield f"behind:{'->'.join(fate.gone_hop)}"
     if fate.broke_promise:
         yield f"lost:{'->'.join(HOP_BEFORE[STAGES[0]])}"
-    if fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE:
+    took = float("inf") if fate.arrived_at is None else fate.arrived_at - fate.sent_at
+    if objective < took < float("inf"):
         yield "late:"
-    if fate.arrived_at is None or fate.arrived_at - fate.sent_at > DOWN:
+    if took > DOWN:
         yield "down:"
     if fate.receipt == "refused":
-        yield from ("rejected:", "stored_after_refusal" if fate.appended else "rejected:")
+        yield "stored_after_refusal" if fate.appended else "rejected:"
     if fate.receipt == "unknown":
         yield "undelivered:"
-    if fate.overtaken:
-        yield from (f"out_of_order:{stage}" for stage in STAGES)
-    if fate.detoured or "dead-lettered" in fate.done:
-        yield from (f"detoured:{stage}" for stage in STAGES)
+
+
+def _of_its_way(fate: Fate) -> Iterator[str]:
     copied = STAGES if fate.replayed else fate.copied_at
     yield from (f"duplicated:{stage}" for stage in copied)
-    if fate.corrupted:
-        yield from (f"corrupt:{stage}" for stage in STAGES)
+    for kind, holds in (
+        ("out_of_order", fate.overtaken),
+        ("detoured", fate.detoured or "dead-lettered" in fate.done),
+        ("corrupt", fate.corrupted),
+    ):
+        if holds:
+            yield from (f"{kind}:{stage}" for stage in STAGES)
+
+
+def _behind(fate: Fate) -> Iterator[str]:
     times = [fate.sent_at, *(fate.appended.get(stage, float("inf")) for stage in STAGES)]
     for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
-        if before < float("inf") and after - before > PATIENCE and fate.gone_at is None:
+        if before < float("inf") and after - before > PATIENCE:
             yield f"behind:{'->'.join(HOP_BEFORE[stage])}"

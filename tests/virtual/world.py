@@ -3,17 +3,15 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from alerts.condition import Kind, Notice
-from alerts.delivery import Receipt as Delivered
 from alerts.pager import Pager
 from alerts.rules import Rule, Rules
 from alerts.store import Store
@@ -24,7 +22,6 @@ from canary.desk import Desk, Plan
 from canary.event import Payload
 from canary.identity import Mint, Verifier
 from canary.lanes import Lane
-from canary.ledger import Ledger
 from canary.ledger.tables import canary
 from canary.metrics import Metrics
 from canary.probe import Pace, Probe, Schedule
@@ -36,7 +33,8 @@ from reconcile.compare import Limits
 from reconcile.outcome import Outcome
 from tests.virtual.clock import START, VirtualClock
 from tests.virtual.edges import Eyes, VirtualIngress, VirtualTable, VirtualTopic
-from tests.virtual.failing import Died, FailingLedger
+from tests.virtual.failing import Died, FailingLedger, new_ledger
+from tests.virtual.inbox import Inbox
 from tests.virtual.pipeline import EVENTS, PARTITIONS, STAGES, Pipeline
 
 PROBE = "p"
@@ -49,33 +47,6 @@ LIMITS = Limits(
     patience=timedelta(seconds=8),
     lost_after=timedelta(seconds=600),
 )
-
-
-@cache
-def _new_ledger() -> bytes:
-    """A file just made: to copy it is faster than to make it."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.db"
-        Ledger.open(f"sqlite:///{path}").close()
-        return path.read_bytes()
-
-
-class Inbox:
-    """Where the pager's messages go."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.notices: list[Notice] = []
-        self.told_at: list[float] = []
-
-    def send(self, notice: Notice, thread: Delivered | None = None) -> Delivered:
-        del thread
-        self.notices.append(notice)
-        self.told_at.append(self.clock.monotonic())
-        return Delivered("channel", f"{len(self.notices)}")
-
-    def check(self) -> list[str]:
-        return []
 
 
 @dataclass(slots=True)
@@ -91,7 +62,7 @@ class World:
     said: dict[UUID, list[Judged]] = field(default_factory=dict)
     said_at: dict[UUID, float] = field(default_factory=dict)
     lanes: int = 4
-    times: Schedule = Schedule(WINDOW, GRACE)
+    times: Schedule = field(default_factory=lambda: Schedule(WINDOW, GRACE))
     limits: Limits = LIMITS
     sending: bool = True
     rate: float = 1.0
@@ -114,7 +85,7 @@ class World:
 
     def _start(self) -> None:
         if not self.path.exists():
-            self.path.write_bytes(_new_ledger())
+            self.path.write_bytes(new_ledger())
         self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
         line = Line(self.clock, not_before=self.ledger.last_instant())
         metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
@@ -229,7 +200,8 @@ class World:
         self.ledger.full = self.ledger.locked = False
         before = set(self.mine)
         waited = 0.0
-        while waited < at_most and self._open(before):
+        while waited < at_most and (self._open(before) or self.pipeline.pending):
+            peace = max(peace, 45.0 if self.pipeline.pending else 0.0)  # who was given up is asked for rarely
             self.run(10, tick)
             waited += 10
         self.run(peace, tick)
