@@ -38,9 +38,9 @@ class Play:
 
 
 @cache
-def played(name: str) -> tuple[Play, ...]:
-    """Every play of one fault of the catalogue."""
-    return tuple(_play(CATALOGUE[name], begins) for begins in BEGINS)
+def played(name: str, times: int = len(BEGINS)) -> tuple[Play, ...]:
+    """The first plays of one fault of the catalogue."""
+    return tuple(_play(CATALOGUE[name], begins) for begins in BEGINS[:times])
 
 
 def quiet(fault: Named) -> bool:
