@@ -31,9 +31,11 @@ FOREIGN = (
     b"{",
     b"\xed\xa0\x80",
     b"null",
+    b"true",
+    b"\r\n",
 )
-SIZES = (b"[" * 3000, b"9" * 5000, b"true", b"\r\n", b"\x1f\x8b\x08", b"0001-01-01T00:00:00+14:00")
-ODD = st.sampled_from([*FOREIGN, *SIZES])
+LARGE = (b"[" * 3000, b"9" * 5000, b"\x1f\x8b\x08", b"0001-01-01T00:00:00+14:00")
+ODD = st.sampled_from([*FOREIGN, *LARGE])
 TIMES = st.sampled_from(
     [
         "0001-01-01 00:00:00+14:00",

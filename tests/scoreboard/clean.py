@@ -55,11 +55,8 @@ def day(hours: int = 24, seed: int = 1) -> Day:
                 _run(world, chance, HOUR / 2 - spent)
             world.finish(tick=TICK, peace=300)
             world.run(180, TICK)  # the last window and its grace
-            told = tuple(notice.key for notice in world.opened())
-            false = unexplained(world, PEACE)
-            wrong = tuple(faults(world))
-            unasked = tuple(key for key in told if key in false)
-            return Day(hours, len(world.mine), restarts, deployments, wrong, unasked)
+            wrong, pages = tuple(faults(world)), tuple(unexplained(world, PEACE))
+            return Day(hours, len(world.mine), restarts, deployments, wrong, pages)
         finally:
             world.close()
 

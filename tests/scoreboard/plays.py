@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +36,6 @@ class Play:
     missing_pages: list[str] = field(default_factory=list)
 
 
-@cache
 def played(name: str, times: int = len(BEGINS)) -> tuple[Play, ...]:
     """The first plays of one fault of the catalogue."""
     return tuple(_play(CATALOGUE[name], begins) for begins in BEGINS[:times])
@@ -73,21 +71,19 @@ def _run(world: World, fault: Named, begins: float) -> float:
 
 
 def _scored(world: World, fault: Named, began: float) -> Play:
-    tracks = world.ledger.known(world.owed())
+    tracks = world.tracks()
     play = Play(
         wrong=faults(world, may_miss=fault.may_miss),
         false_pages=unexplained(world, fault),
         to_page=list(_paged_after(world, fault, began)),
     )
     told = [notice.key for notice in world.opened()]
-    got = {track.judged.outcome.value for track in tracks.values() if track.judged is not None}
-    got |= {
-        flag.value for track in tracks.values() if track.judged is not None for flag in track.judged.flags
-    }
+    judged = [track.judged for track in tracks.values() if track.judged is not None]
+    got = {item.outcome.value for item in judged} | {flag.value for item in judged for flag in item.flags}
     play.wrong += [f"nobody was called {what}" for what in fault.expects - got]
     play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in told)]
     for id_ in world.mine:
-        if (done := harm(world.pipeline.fates[id_])) is not None and id_ in tracks:
+        if (done := harm(world.pipeline.fates[id_], world.limits)) is not None and id_ in tracks:
             _count(play, world, done, tracks[id_])
     if not play.injected and fault.pages:  # nothing was done to a canary: the fault itself is what is found
         play.injected = 1
@@ -121,4 +117,6 @@ def _due(world: World, track: Track) -> float:
 def _paged_after(world: World, fault: Named, began: float) -> Iterator[float]:
     for page in fault.pages:
         told = zip(world.inbox.notices, world.inbox.told_at, strict=True)
-        yield from [at - began for notice, at in told if notice.key.startswith(page) and at >= began][:1]
+        first = next((at for notice, at in told if notice.key.startswith(page) and at >= began), None)
+        if first is not None:
+            yield first - began

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from tests.scoreboard.clean import Day
 from tests.scoreboard.plays import Play
@@ -99,15 +100,14 @@ def worse(now: Row, before: Row) -> list[str]:
     return found
 
 
-def read() -> dict[str, Row]:
-    """What stands in the documents, by fault."""
+def read() -> tuple[list[Row], Day]:
+    """What stands in the documents."""
     told = json.loads((DOCS / "scoreboard.json").read_text())
-    return {one["fault"]: Row(**{**one, **_tuples(one)}) for one in told["rows"]}
+    return [Row(**_tuples(one)) for one in told["rows"]], Day(**_tuples(told["clean"]))
 
 
-def _tuples(one: Mapping[str, object]) -> dict[str, object]:
-    names = ("from_fault", "from_proof", "to_page")
-    return {name: tuple(value) for name in names if isinstance(value := one[name], list)}
+def _tuples(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}
 
 
 def write(rows: Sequence[Row], peace: Day) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.scoreboard.board import play_all
 from tests.scoreboard.clean import Day
 from tests.scoreboard.plays import played
-from tests.scoreboard.table import Row, read, worse
+from tests.scoreboard.table import DOCS, Row, read, summary, worse
 from tests.virtual.faults import CATALOGUE
 
 pytestmark = pytest.mark.timeout(1500)
@@ -31,9 +31,14 @@ def test_each_fault_is_found_and_named_and_nothing_else_is_said(board: Board, na
 
 def test_no_row_is_worse_than_the_published_one(board: Board) -> None:
     """`make scoreboard` publishes; a fault that is new has no row yet, and fails here until it has."""
-    published = read()
+    published = {one.fault: one for one in read()[0]}
     assert set(published) == set(CATALOGUE)
     assert [item for name, row in board[0].items() for item in worse(row, published[name])] == []
+
+
+def test_the_readme_shows_what_was_published() -> None:
+    """Word for word."""
+    assert summary(*read()) in (DOCS.parent / "README.md").read_text()
 
 
 def test_a_clean_day_ends_without_a_false_alarm(board: Board) -> None:

@@ -10,14 +10,10 @@ was never shown to anybody (removed before it could be read) need not be known.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from tests.virtual import faults_monitor, faults_observer, faults_pipeline
 from tests.virtual.naming import Named
-from tests.virtual.world import World
-
-__all__ = ["CATALOGUE", "Named", "run"]
 
 
 def _all() -> Iterator[Named]:
@@ -27,24 +23,3 @@ def _all() -> Iterator[Named]:
 
 
 CATALOGUE: Mapping[str, Named] = MappingProxyType({fault.name: fault for fault in _all()})
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """When a fault began and ended, in virtual seconds."""
-
-    began: float
-    ended: float
-
-
-def run(world: World, fault: Named, *, before: float = 12.0, after: float = 40.0) -> Ran:
-    """Peace, the fault, peace again until every outcome is final."""
-    world.run(before)
-    began = world.clock.monotonic()
-    fault.apply(world)
-    world.run(fault.lasts)
-    fault.undo(world)
-    ended = world.clock.monotonic()
-    world.run(after)
-    world.finish()
-    return Ran(began, ended)

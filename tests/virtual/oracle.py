@@ -8,12 +8,11 @@ from canary.values import Track
 from tests.virtual.pipeline import Fate
 from tests.virtual.world import LIMITS, World
 
-OBJECTIVE = LIMITS.objective.total_seconds()
 BLUR = LIMITS.resolution.total_seconds() + 3.0
 """An arrival is known to within a look; only what is further past the objective has to be called late."""
 
 
-def right(fate: Fate, objective: float = OBJECTIVE) -> set[str]:
+def right(fate: Fate, objective: float) -> set[str]:
     """The outcomes that are right in the end, when everything was healed and read; seconds."""
     if fate.arrived_at is not None:
         if fate.arrived_at - fate.sent_at <= objective:
@@ -28,9 +27,14 @@ def right(fate: Fate, objective: float = OBJECTIVE) -> set[str]:
     return {"lost"}
 
 
+def far_late(fate: Fate, objective: float) -> bool:
+    """Whether it came so long past the objective (seconds) that nothing but "late" will do."""
+    return fate.arrived_at is not None and fate.arrived_at - fate.sent_at > objective + BLUR
+
+
 def faults(world: World, *, may_miss: bool = False) -> list[str]:
     """Everything that the monitor said wrongly, with the whole path of the canary."""
-    tracks = world.ledger.known(world.owed())
+    tracks = world.tracks()
     found = [fault for id_ in world.mine for fault in _of_one(world, id_, tracks.get(id_), may_miss)]
     return found + _of_windows(world, tracks)
 
@@ -49,8 +53,7 @@ def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> lis
         wrong.append(f"called {judged.outcome}, is {expected}")
     if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
         wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
-    far = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > objective + BLUR
-    if far and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
+    if far_late(fate, objective) and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")
     if fate.gone_at is None and not fate.broke_promise and any(item.outcome == "lost" for item in said):
         wrong.append("called lost, and was not")

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from reconcile.compare import Limits
 from tests.virtual.naming import Named
-from tests.virtual.oracle import BLUR, OBJECTIVE, right
+from tests.virtual.oracle import far_late, right
 from tests.virtual.pipeline import HOP_BEFORE, STAGES, Fate
-from tests.virtual.world import LIMITS, World
+from tests.virtual.world import World
 
-PATIENCE = LIMITS.patience.total_seconds()
 DOWN = 240.0
 """Seconds of nothing visible after which "ingestion is down" is no false alarm."""
 
@@ -32,9 +32,10 @@ class Harm:
     proven_at: float
 
 
-def harm(fate: Fate) -> Harm | None:
+def harm(fate: Fate, limits: Limits) -> Harm | None:
     """None where nothing happened to it that anybody has to know."""
-    outcomes = right(fate)
+    objective = limits.objective.total_seconds()
+    outcomes = right(fate, objective)
     flags = {
         name
         for name, holds in (
@@ -44,8 +45,7 @@ def harm(fate: Fate) -> Harm | None:
         )
         if holds
     }
-    late = fate.arrived_at is not None and fate.arrived_at - fate.sent_at > OBJECTIVE + BLUR
-    if late:
+    if far_late(fate, objective):
         outcomes = {"late"}
     elif "on_time" in outcomes and not flags:
         return None
@@ -54,30 +54,24 @@ def harm(fate: Fate) -> Harm | None:
         frozenset(outcomes),
         fate.gone_hop if lost else None,
         frozenset(flags),
-        struck_at=_struck(fate),
-        proven_at=_proven(fate),
+        struck_at=fate.sent_at if fate.gone_at is None else fate.gone_at,
+        proven_at=_proven(fate, limits.patience.total_seconds()),
     )
 
 
-def _struck(fate: Fate) -> float:
-    if fate.gone_at is not None:
-        return fate.gone_at
-    return fate.sent_at
-
-
-def _proven(fate: Fate) -> float:
+def _proven(fate: Fate, patience: float) -> float:
     """When everything lay open that proves it: the consumer passed it, the patience ran out, it came."""
     if fate.arrived_at is not None:
         return fate.arrived_at
     if fate.gone_at is None or fate.gone_hop == HOP_BEFORE[STAGES[0]]:
-        return fate.sent_at + PATIENCE
+        return fate.sent_at + patience
     return fate.gone_at
 
 
 def unexplained(world: World, fault: Named) -> list[str]:
     """Keys of pages that were opened and that nothing which really happened accounts for."""
     fates = [fate for one in (world, *world.others) for fate in one.pipeline.fates.values()]
-    owed = set(_explained(fates, fault, world.limits.objective.total_seconds()))
+    owed = set(_explained(fates, fault, world.limits))
     return [
         notice.key
         for notice in world.opened()
@@ -85,7 +79,7 @@ def unexplained(world: World, fault: Named) -> list[str]:
     ]
 
 
-def _explained(fates: Sequence[Fate], fault: Named, objective: float) -> Iterator[str]:
+def _explained(fates: Sequence[Fate], fault: Named, limits: Limits) -> Iterator[str]:
     yield from fault.pages
     if fault.kind == "blind":
         yield f"blind:{fault.stage}"
@@ -95,9 +89,9 @@ def _explained(fates: Sequence[Fate], fault: Named, objective: float) -> Iterato
         yield "undelivered:"
     for fate in fates:
         yield from _of_its_way(fate)
-        yield from _of_its_end(fate, objective)
+        yield from _of_its_end(fate, limits.objective.total_seconds())
         if fate.gone_at is None:
-            yield from _behind(fate)
+            yield from _behind(fate, limits.patience.total_seconds())
 
 
 def _of_its_end(fate: Fate, objective: float) -> Iterator[str]:
@@ -129,8 +123,8 @@ def _of_its_way(fate: Fate) -> Iterator[str]:
             yield from (f"{kind}:{stage}" for stage in STAGES)
 
 
-def _behind(fate: Fate) -> Iterator[str]:
+def _behind(fate: Fate, patience: float) -> Iterator[str]:
     times = [fate.sent_at, *(fate.appended.get(stage, float("inf")) for stage in STAGES)]
     for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
-        if before < float("inf") and after - before > PATIENCE:
+        if before < float("inf") and after - before > patience:
             yield f"behind:{'->'.join(HOP_BEFORE[stage])}"

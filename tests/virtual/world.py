@@ -1,6 +1,6 @@
 """The real watch, ledger and pager over the pipeline in memory, step by step in virtual time."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -240,10 +240,11 @@ class World:
     def reports(self) -> list[WindowReport]:
         return self.ledger.windows(START - timedelta(days=400), START + timedelta(days=400))
 
-    def owed(self) -> list[UUID]:
-        """Every id in the ledger, posted or not."""
+    def tracks(self) -> Mapping[UUID, Track]:
+        """What the ledger says of every id in it, posted or not."""
         with self.ledger.engine.connect() as connection:
-            return list(connection.execute(select(canary.c.id)).scalars())
+            ids = connection.execute(select(canary.c.id)).scalars().all()
+        return self.ledger.known(ids)
 
     def opened(self, prefix: str = "") -> list[Notice]:
         return [n for n in self.inbox.notices if n.kind is Kind.OPENED and n.key.startswith(prefix)]

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2s
 from uuid import UUID
 
 from canary.edges.clickhouse.schema import Shape
+from canary.edges.times import utc
 from canary.values import Content, Sighting
 
 Row = Mapping[str, str | None]
@@ -77,13 +78,7 @@ def found(rows: Sequence[Row], asked: AbstractSet[UUID], *, seeing: Seeing, rows
 
 def moment(text: str | None) -> datetime | None:
     """A time as ClickHouse writes it, in UTC; None where it is no time."""
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):  # in UTC it may lie before the year 1, or past 9999
-        return None
+    return utc(text) if text else None
 
 
 def _sighting(row: Row, id_: UUID, seeing: Seeing, *, name: str, mergeable: bool) -> Sighting:

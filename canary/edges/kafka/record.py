@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from canary.edges.kafka.batches import Header, Record
+from canary.edges.times import utc
 from canary.values import Content, Marks, Sighting
 
 MAX_UNPACKED = 32 * 1024 * 1024
@@ -239,10 +240,9 @@ def _text(*values: object) -> str | None:
 
 def _time(value: object) -> datetime | None:
     """A time as pipelines write it: ISO or ClickHouse's format (UTC unless it says so), or a number."""
+    if isinstance(value, str):
+        return utc(value)
     try:
-        if isinstance(value, str):
-            parsed = datetime.fromisoformat(value)
-            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return EPOCH + timedelta(seconds=value / 1000 if abs(value) >= _MILLISECONDS_FROM else value)
     except (ValueError, OverflowError):

@@ -3,14 +3,17 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import URL
 
 from canary.ledger import Ledger, LedgerInUse, LedgerUnusable
 from canary.values import Owed
+
+NOBODY = 65534
 
 
 def path_of(url: str) -> Path:
@@ -148,15 +151,26 @@ def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
         Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+@pytest.fixture
+def read_only_folder() -> Iterator[Path]:
+    """A folder where we may not write; root may write anywhere, and is somebody else meanwhile."""
+    with TemporaryDirectory() as name:
+        Ledger.open(f"sqlite:///{name}/warm.db").close()  # nobody may not import what root has
+        Path(name).chmod(0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(user)
+            Path(name).chmod(0o700)
+
+
+def test_a_folder_without_permission_is_named(read_only_folder: Path) -> None:
     """Where nothing may be written, that is the reason given."""
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(LedgerUnusable, match="Permission denied"):
-            Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
-    finally:
-        tmp_path.chmod(0o700)
+    with pytest.raises(LedgerUnusable, match="Permission denied"):
+        Ledger.open(f"sqlite:///{read_only_folder}/ledger.db")
 
 
 @pytest.mark.parametrize(
