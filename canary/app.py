@@ -271,6 +271,7 @@ def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse.Settings:
         siblings=stage.siblings,
         dead_letters=stage.dead_letters,
         replicas=stage.replicas,
+        queue_cluster=stage.queue_cluster or "",
         tls=tls,
         timeout=stage.timeout,
         max_queries_per_second=stage.max_queries_per_second,

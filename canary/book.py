@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from canary.readings import Progress, Reading, StageSpec
+from canary.readings import Progress, Reading, StageSpec, Standing
 from canary.values import Answer, Judged, Owed, Seen, Track
 from reconcile.compare import Case, Glimpse, StageCase
 from reconcile.order import Placed, out_of_order
@@ -177,12 +177,18 @@ class Book:
             drained=reading.drained,
             positions_at=reading.positions_at,
         )
-        if self._blurred(spec):
-            return replace(case, drained=(), positions_at=None)
+        queue = self._queue(spec)
+        if queue is not None:
+            case = _drained_through(case, queue)
+        if queue is not None and queue.queue_at is None:  # the row may still wait in it, and nobody can tell
+            return case
         if seen is None or seen.partition is None or seen.offset is None:
             return case
         progress = reading.progress.get((seen.place, seen.partition), Progress())
         standing = progress.standing(seen.offset, entry.owed.sent_at)
+        if queue is not None and standing.passed_at is not None and not standing.expired:
+            flushed = queue.flushed_after(standing.passed_at)
+            standing = Standing(passed_at=flushed, queued_at=None if flushed else queue.queue_at)
         return replace(
             case,
             passed_at=standing.passed_at,
@@ -190,10 +196,10 @@ class Book:
             queued_at=standing.queued_at,
         )
 
-    def _blurred(self, spec: StageSpec) -> bool:
-        """Whether the positions behind this stage prove nothing: the row may still wait in a local queue."""
-        following = self.stages[self.stages.index(spec) + 1 :]
-        return bool(following) and following[0].through_distributed
+    def _queue(self, spec: StageSpec) -> Reading | None:
+        """The table behind this stage, where rows wait in a queue of their own after the consumer is done."""
+        following = next(iter(self.stages[self.stages.index(spec) + 1 :]), None)
+        return self.readings[following.name] if following and following.through_distributed else None
 
     def due(self, now: datetime) -> list[tuple[WindowKey, dict[UUID, Entry]]]:
         """The windows whose canaries are all past their deadline, oldest first."""
@@ -253,6 +259,14 @@ class Book:
     def oldest(self) -> datetime | None:
         """When the oldest canary in mind was sent."""
         return min((entry.owed.sent_at for entry in self.entries.values()), default=None)
+
+
+def _drained_through(case: StageCase, queue: Reading) -> StageCase:
+    """What the consumer has finished is through only once the queue behind it was seen empty."""
+    if queue.queue_at is None:
+        return replace(case, drained=(), positions_at=None)
+    through = [(since, at) for since, done in case.drained if (at := queue.flushed_after(done)) is not None]
+    return replace(case, drained=through)
 
 
 def _owed_nothing(entry: Entry) -> bool:

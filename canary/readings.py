@@ -1,6 +1,6 @@
 """What is known of one stage: what was read of it when, how far its consumer has come, why it is blind."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ class StageSpec:
     others: tuple[str, ...] = ()
     """Topics beside `place` through which an event may lawfully pass: they must be read as well."""
     through_distributed: bool = False
-    """Rows reach this table through a Distributed one: a committed position does not prove an insert."""
+    """Rows reach this table through a Distributed one: a committed position alone proves no insert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,8 @@ class Reading:
         self.drained: list[tuple[datetime, datetime]] = []
         self._ends: tuple[datetime, dict[Place, int]] | None = None
         self.skew: Skew | None = None
+        self.queue_at: datetime | None = None
+        self.flushes: list[datetime] = []
 
     @property
     def begun(self) -> bool:
@@ -126,6 +128,10 @@ class Reading:
         if look.partitions is not None:
             self.partitions = look.partitions
         self.skew = look.skew or self.skew
+        if look.queue is not None:
+            self.queue_at, files = look.queue
+            if not files:
+                self.flushes.append(self.queue_at)
         for item in look.coverage:
             self.cover(item)
         self._note_gone(look)
@@ -195,6 +201,11 @@ class Reading:
         """The same for one partition."""
         return covered_until(self.intervals.get(key, ()), since)
 
+    def flushed_after(self, moment: datetime) -> datetime | None:
+        """When the queues in front of this table were first seen empty after that time."""
+        index = bisect_left(self.flushes, moment)
+        return self.flushes[index] if index < len(self.flushes) else None
+
     def lag(self) -> int | None:
         """Messages that the consumer behind this topic has still to finish; None where unknown."""
         there = [progress for key, progress in self.progress.items() if key not in self.gone]
@@ -233,3 +244,4 @@ class Reading:
             progress.forget(before)
         keep = max(bisect_right(self.drained, before, key=lambda pair: pair[0]) - 1, 0)
         del self.drained[:keep]
+        del self.flushes[: bisect_left(self.flushes, before)]

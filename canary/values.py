@@ -1,7 +1,6 @@
 """What passes between the edges, the ledger and the watch.
 
-All times called "on our line" are readings of `canary.clock.Line`: our own monotonic time, written as
-aware UTC. Times called "stage's own" were written by somebody else's clock.
+Times "on our line" are readings of `canary.clock.Line`: our own monotonic time, written as aware UTC.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ Secret = Callable[[], str]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One canary as it is posted. `token` stays out of `repr`."""
+    """One canary as it is posted."""
 
     id: UUID
     name: str
@@ -32,8 +31,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ingress said of one post, after all its tries, from the first byte of the first try to the
-    end of the last (our line). `detail` says in words what was heard, safe to show."""
+    """What the ingress said of one post, from the first try's first byte to the last one's end (our line).
+    `detail` says in words what was heard, safe to show."""
 
     receipt: Receipt
     started_at: datetime
@@ -161,6 +160,7 @@ class Look:
     counts: reasons and how often ("unparsable", "null_value", "rows_read", ...).
     notes: what a person should know (a lookup must scan, partitions were added, a topic made again).
     partitions: how many partitions the stage's own topic has; None where unknown.
+    queue: when the queues in front of a table were read (our line), and how many files waited in them.
     """
 
     stage: str
@@ -176,6 +176,7 @@ class Look:
     notes: Sequence[str] = ()
     partitions: int | None = None
     skew: Skew | None = None
+    queue: tuple[datetime, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +219,8 @@ class Owed:
 class Seen:
     """The first sighting of a canary at a stage, compared with what was sent, and its copies.
 
-    `copies` counts further sightings; `copy_kinds` names each kind once ("kafka", "mergeable" rows
-    that a merge will remove, "permanent" rows that none will, "own_retry").
+    `copies` counts further sightings; `copy_kinds` names each kind once ("kafka", "own_retry", and rows
+    that a merge will remove, "mergeable", or none will, "permanent").
     `compared` is False where the expected or the found content is not known.
     """
 
@@ -242,7 +243,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of one canary as it stands. `amended_from` is the final or settled one it replaced."""
+    """The outcome of one canary as it stands. `amended_from` is the one it replaced, once told."""
 
     id: UUID
     outcome: Outcome
@@ -270,9 +271,8 @@ class Track:
 class WindowReport:
     """One probe's window as settled: counts that add up to `sent`, and what a reader wants to see.
 
-    `hops` counts losses by (from, to); `latency` holds quantile name -> seconds for the whole way.
-    `amendments` counts outcomes that changed after `settled_at`.
-    """
+    `hops` counts losses by (from, to); `latency` holds quantile name -> seconds for the whole way;
+    `amendments` counts outcomes that changed after `settled_at`."""
 
     probe: str
     start: datetime

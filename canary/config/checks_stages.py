@@ -107,6 +107,8 @@ def _clickhouse(draft: Draft, path: Path, stage: ClickHouseStageConfig) -> None:
     for side in ("siblings", "dead_letters"):
         if stage.table in getattr(stage, side):
             draft.fault((*path, side), "must not hold the stage's own table", also=("table",))
+    if stage.queue_cluster is not None and not stage.through_distributed:
+        draft.fault((*path, "queue_cluster"), "means nothing without through_distributed = true")
     if stage.max_execution_time > stage.timeout:
         got = f"got {plain(stage.max_execution_time)}, timeout is {plain(stage.timeout)}"
         what = "must not be above timeout, or the server works on after we gave up"

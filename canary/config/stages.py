@@ -100,6 +100,7 @@ class ClickHouseStageConfig(Table):
     columns: ColumnsConfig = ColumnsConfig()
     consumer_group: Text | None = None
     through_distributed: Flag = False
+    queue_cluster: Text | None = None
     tenants: Texts = ()
     siblings: Texts = ()
     dead_letters: Texts = ()

@@ -131,3 +131,32 @@ def test_a_queue_made_again_is_drained_by_its_new_offsets() -> None:
         reading.learn(look(when, 2, coverage=[], positions=ends))
     assert reading.drained
     assert reading.drained[0][0] >= at(10)
+
+
+def looked_at_queue(when: float, files: int) -> Look:
+    return Look("events", at(when), at(when), queue=(at(when), files))
+
+
+def test_a_queue_is_through_when_it_was_first_seen_empty_afterwards() -> None:
+    """What the consumer finished before that moment has left the queue; what came since may be in it."""
+    reading = Reading(StageSpec("events", topic=False, through_distributed=True))
+    for look in (looked_at_queue(1, 0), looked_at_queue(2, 3), looked_at_queue(3, 0), looked_at_queue(4, 1)):
+        reading.learn(look)
+    assert [reading.flushed_after(at(when)) for when in (0, 1, 1.5, 3, 3.5)] == [
+        at(1),
+        at(1),
+        at(3),
+        at(3),
+        None,
+    ]
+    assert reading.queue_at == at(4)
+    reading.forget(at(2))
+    assert reading.flushed_after(at(0)) == at(3)
+
+
+def test_a_look_that_cannot_read_the_queue_leaves_what_is_known() -> None:
+    """Silence is not emptiness."""
+    reading = Reading(StageSpec("events", topic=False, through_distributed=True))
+    reading.learn(looked_at_queue(1, 2))
+    reading.learn(Look("events", at(2), at(2)))
+    assert (reading.queue_at, reading.flushed_after(at(0))) == (at(1), None)

@@ -1,14 +1,12 @@
 """Reads what tables are like from the server, and remembers it for a while."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from canary.edges.clickhouse import schema, sql
 from canary.edges.clickhouse.client import Blind, Reply
 from canary.edges.clickhouse.settings import Settings
 from canary.values import Now
-
-KEEP = timedelta(minutes=10)
 
 Ask = Callable[[sql.Statement], Reply]
 
@@ -28,7 +26,7 @@ class Catalog:
     def shape(self, table: str, ask: Ask, *, dead_letters: bool = False) -> schema.Shape | None:
         """None for a dead-letter table in which no id can be found. Raises Blind."""
         known = self._shapes.get(table)
-        if known is not None and self._now() - known[0] < KEEP:
+        if known is not None and self._now() - known[0] < schema.KEEP:
             return known[1]
         read = self._read(table, ask, dead_letters=dead_letters)
         self._shapes[table] = (self._now(), read)

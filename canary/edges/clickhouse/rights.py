@@ -23,6 +23,7 @@ def rights(settings: Settings) -> str:
             f"GRANT REMOTE ON *.* TO {user};",
             "-- Where the server hides its system tables, what lookups read to prune by the table's own key:",
             *(f"GRANT SELECT ON system.{table} TO {user};" for table in _SYSTEM),
+            *([f"GRANT SELECT ON system.distribution_queue TO {user};"] if settings.queue_cluster else []),
         )
     )
 

@@ -3,8 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from canary.edges.clickhouse.settings import DEFAULT_COLUMNS, LOGICAL, Settings
+
+KEEP = timedelta(minutes=10)
+"""For so long what a table is like is believed before it is asked for again."""
+
+Place = tuple[str, str]
+"""A database and a table in it."""
 
 _MERGES = re.compile(r"(Replacing|Coalescing|Aggregating|Summing)MergeTree$")
 _DISTRIBUTED = re.compile(r"^Distributed\(")
@@ -120,9 +127,14 @@ def split(text: str) -> tuple[str, ...]:
 
 def behind(raw: Raw) -> tuple[str, str, str] | None:
     """(cluster, database, table) that a Distributed table stands for; None for any other."""
-    if raw.engine != "Distributed" or not _DISTRIBUTED.match(raw.engine_full):
+    return target(raw.engine_full) if raw.engine == "Distributed" else None
+
+
+def target(engine_full: str) -> tuple[str, str, str] | None:
+    """The same, from the engine's own words."""
+    if not _DISTRIBUTED.match(engine_full):
         return None
-    inside = raw.engine_full[len("Distributed(") :]
+    inside = engine_full[len("Distributed(") :]
     parts = split(inside[: _closing(inside)])
     if len(parts) < 3:
         return None

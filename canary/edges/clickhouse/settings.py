@@ -48,6 +48,8 @@ class Settings:
     chunk: ids in one query; more of them wait for the next look, so that the pace holds.
     max_replica_delay: a replica behind by more is not asked through a Distributed table.
     day_margin: how far a stored timestamp may lie from the send before only a last look finds it.
+    queue_cluster: the cluster whose servers may hold rows for this table in queues of Distributed tables; ""
+        where there are none, or nobody knows.
     last_look_every, last_look_time, last_look_bytes: the budget of last looks.
     """
 
@@ -63,6 +65,7 @@ class Settings:
     siblings: tuple[str, ...] = ()
     dead_letters: tuple[str, ...] = ()
     replicas: tuple[str, ...] = ()
+    queue_cluster: str = ""
     tls: Tls | None = None
     timeout: timedelta = timedelta(seconds=2)
     max_queries_per_second: float = 1.0

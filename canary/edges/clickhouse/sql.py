@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from canary.edges.clickhouse.schema import Column, Shape, quoted
+from canary.edges.clickhouse.schema import Column, Place, Shape, quoted
 from canary.values import Wanted
 
 Parameter = str | list[str] | list[int]
@@ -71,6 +71,26 @@ def about_indexes(database: str, table: str) -> Statement:
         " WHERE database = {database:String} AND table = {table:String} AND type = 'minmax'",
         {"database": database, "table": table},
         ("expr",),
+    )
+
+
+def about_distributed() -> Statement:
+    """Every Distributed table, and what it leads to in its engine's own words."""
+    return Statement(
+        "SELECT database, name, engine_full FROM system.tables WHERE engine = 'Distributed'",
+        {},
+        ("database", "name", "engine_full"),
+    )
+
+
+def queued(cluster: str, places: Sequence[Place]) -> Statement:
+    """How many files wait in the queues of these Distributed tables, on all servers of the cluster."""
+    named = ", ".join(f"({_text(database)}, {_text(table)})" for database, table in places)
+    return Statement(
+        f"SELECT toString(sum(data_files)) FROM clusterAllReplicas({_text(cluster)},"
+        f" system.distribution_queue) WHERE (database, table) IN ({named})",
+        {},
+        ("files",),
     )
 
 

@@ -13,6 +13,7 @@ from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.memory import Memory
 from canary.edges.clickhouse.pace import Pace
+from canary.edges.clickhouse.queue import DistributionQueue
 from canary.edges.clickhouse.rights import rights
 from canary.edges.clickhouse.rows import Found, Seeing, found
 from canary.edges.clickhouse.schema import Shape
@@ -62,6 +63,7 @@ class ClickHouseStage:
         self._replicas = [Session(settings, url, now=now) for url in settings.replicas]
         self._catalog = Catalog(settings, now)
         self._memory = Memory(frozenset(settings.tenants))
+        self._queue = DistributionQueue(settings, now=now) if settings.queue_cluster else None
         self._told: tuple[str, ...] = ()
         day = sql.Prune(day=True, rest=True, day_margin=settings.day_margin)
         any_day, by_id = sql.Prune(day=False, rest=True), sql.Prune(day=False, rest=False)
@@ -137,6 +139,7 @@ class ClickHouseStage:
     def _look(self, wanted: Sequence[Wanted]) -> Look:
         wanted = self._memory.first(wanted, self._settings.chunk)
         tenants = self._memory.tenants(wanted, self._now())
+        queue = self._queue.read(self._main) if self._queue else None
         try:
             look = self._ask(self._main, wanted, self._looking, tenants)
         except Blind as blind:
@@ -145,7 +148,7 @@ class ClickHouseStage:
             raise
         seen = {one.id for one in look.sightings}
         self._memory.answered(wanted, seen, started_at=look.started_at, tenants=tenants)
-        return look
+        return replace(look, queue=queue)
 
     def _copies(self, wanted: Sequence[Wanted]) -> Look:
         wanted = wanted[: self._settings.chunk]
@@ -220,6 +223,8 @@ class ClickHouseStage:
     def _news(self, shape: Shape, session: Session) -> tuple[str, ...]:
         """What a person should know, once."""
         notes = self._catalog.notes(shape)
+        if self._queue is not None and self._queue.note:
+            notes = (*notes, f"{self.name}: {self._queue.note}")
         if session.unkept:
             fixed = ", ".join(session.unkept)
             notes = (*notes, f"{self.name}: the server does not let us set {fixed}; its own values hold")
