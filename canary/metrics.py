@@ -73,6 +73,12 @@ CATALOGUE = (
         ("probe",),
     ),
     Spec(
+        "copies_unchecked_total",
+        "counter",
+        "Canaries whose window closed before the table could be asked for copies of them.",
+        ("probe",),
+    ),
+    Spec(
         "unexpected_total", "counter", "Canaries not in the ledger, by stage and reason.", ("stage", "reason")
     ),
     Spec("foreign_total", "counter", "Records that look like a canary and prove nothing.", ("stage",)),
@@ -133,6 +139,7 @@ class Metrics:
                 self._touch(name, [(probe,)])
             self._touch("stored_after_refusal_total", [(probe,)])
             self._touch("off_lane_total", [(probe,)])
+            self._touch("copies_unchecked_total", [(probe,)])
             self._touch("last_settled_window_timestamp_seconds", [(probe,)])
             self._touch("receipts_total", [(probe, receipt) for receipt in Receipt])
             self._touch("outcomes_total", self._outcome_series(probe))

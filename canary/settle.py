@@ -125,6 +125,7 @@ class Settler:
         late = now >= max(entry.deadline for entry in entries.values()) + self._limits.reading
         if self._waits(entries.values(), now) and not late:
             return
+        unchecked = len(self._unchecked(entries.values()))
         self._book.mark_out_of_order(entries.values())
         verdicts = {id_: self._judge(entry, now) for id_, entry in entries.items()}
         report = self._report(key, entries, verdicts, now)
@@ -135,6 +136,7 @@ class Settler:
         self._book.close_window(key)
         for id_, verdict in verdicts.items():
             self._conclude(key, entries[id_], verdict, now, result)
+        self._metrics.counter("copies_unchecked_total", key[0]).inc(unchecked)
         self._metrics.gauge("unbalanced", key[0]).set(unbalanced(report.sent, report.outcomes))
         self._metrics.gauge("last_settled_window_timestamp_seconds", key[0]).set(key[1].timestamp())
 
@@ -149,17 +151,17 @@ class Settler:
 
     def _waits(self, entries: Iterable[Entry], now: datetime) -> bool:
         """Whether one more reading is owed before the window can close: for copies, or for who is missing."""
-        unchecked = self._unchecked(entries)
+        unchecked = bool(self._unchecked(entries))
         missing = [self._judge(entry, now) for entry in entries if self._book.last not in entry.seen]
         waiting = any(one.outcome is Outcome.PENDING or one.wants_last_look for one in missing)
         return waiting or unchecked
 
-    def _unchecked(self, entries: Iterable[Entry]) -> bool:
-        """Have copies looked for where that was not done; say whether there are such."""
+    def _unchecked(self, entries: Iterable[Entry]) -> list[UUID]:
+        """Have copies looked for where that was not done, and say where."""
         last = self._book.last
         ids = [entry.owed.id for entry in entries if last in entry.seen and not entry.copies_checked]
         self.copies.update(ids)
-        return bool(ids)
+        return ids
 
     def _judge(self, entry: Entry, now: datetime) -> Verdict:
         verdict = judge(self._book.case(entry), now=now, limits=self._limits)

@@ -5,7 +5,7 @@ It notes what really became of every canary, in its own time, without a word fro
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from uuid import UUID
@@ -80,22 +80,22 @@ class Pipeline:
         self.promised_within = float("inf")
         self.answers: list[str] = []
         self.always = "accept"
-        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._later: list[tuple[float, int, UUID]] = []
         self._order = count()
 
     def tick(self) -> None:
         """Let happen what is due."""
         now = self.clock.monotonic()
         while self._later and self._later[0][0] <= now:
-            heapq.heappop(self._later)[2]()
+            at, _, id_ = heapq.heappop(self._later)
+            self._into(RAW, Record(id_, at))
         self._move(RAW, PROCESSED)
         self._move(OVERFLOW, PROCESSED)
         self._move(PROCESSED, EVENTS)
 
-    @property
-    def pending(self) -> bool:
-        """Whether the ingress still holds something that it will append."""
-        return bool(self._later)
+    def holds(self, ids: Collection[UUID]) -> bool:
+        """Whether the ingress still holds one of these, and will append it."""
+        return any(id_ in ids for _, _, id_ in self._later)
 
     # -- the ingress ------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Pipeline:
     def _soon(self, seconds: float, id_: UUID) -> None:
         at = self.clock.monotonic() + seconds
         self.fates[id_].broke_promise = seconds > self.promised_within
-        heapq.heappush(self._later, (at, next(self._order), lambda: self._into(RAW, Record(id_, at))))
+        heapq.heappush(self._later, (at, next(self._order), id_))
 
     # -- the way ----------------------------------------------------------------------------------
 

@@ -247,3 +247,20 @@ def test_a_copy_that_comes_while_the_disk_is_full_reopens_no_window(world: World
     world.run(10)
     world.finish()
     assert faults(world) == []
+
+
+def test_a_table_that_cannot_be_asked_for_copies_holds_no_window_up_and_is_told(world: World) -> None:
+    """The window closes all the same; how many were not looked at twice is counted."""
+    world.run(12)
+    world.eyes.no_copies.add(EVENTS)
+    world.run(40)
+    counted = world.watch.desk.metrics.registry.get_sample_value(
+        "ingestion_canary_copies_unchecked_total", {"probe": PROBE}
+    )
+    settled = [report for report in world.reports() if report.sent]
+    assert len(settled) >= 2
+    assert counted is not None
+    assert counted >= 8
+    world.finish()
+    assert faults(world) == []
+    assert world.opened() == []

@@ -200,8 +200,9 @@ class World:
         self.ledger.full = self.ledger.locked = False
         before = set(self.mine)
         waited = 0.0
-        while waited < at_most and (self._open(before) or self.pipeline.pending):
-            peace = max(peace, 45.0 if self.pipeline.pending else 0.0)  # who was given up is asked for rarely
+        while waited < at_most and (self._open(before) or self.pipeline.holds(before)):
+            if self.pipeline.holds(before):
+                peace = max(peace, 45.0)  # who was given up is asked for rarely
             self.run(10, tick)
             waited += 10
         self.run(peace, tick)
