@@ -1,12 +1,15 @@
 """Connections to the ledger's database, set up so that steps are short and readers never wait."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from canary.ledger.errors import LedgerUnusable
@@ -91,4 +94,16 @@ def _prepare_server(connection: DBAPIConnection, _: object) -> None:
 def _begin(connection: Connection) -> None:
     """The driver would begin late, and a reader that turns writer can fail for good."""
     writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    raw(connection, "BEGIN IMMEDIATE" if writes else "BEGIN", [()])
+
+
+def raw(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement in SQLite once for each row, past SQLAlchemy, whose errors it raises all the same."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        if len(rows) == 1:
+            driver.execute(text, rows[0]).close()
+        else:
+            driver.executemany(text, rows).close()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True) from error
