@@ -1,7 +1,7 @@
 """What the watch keeps in mind: every canary that is not done, and the evidence about it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -62,6 +62,7 @@ class Book:
         self.entries: dict[UUID, Entry] = {}
         self.missing: dict[UUID, Entry] = {}
         self.windows: dict[WindowKey, dict[UUID, Entry]] = {}
+        self.deadlines: dict[WindowKey, datetime] = {}  # of each window the last of its canaries'
         self.settled: dict[WindowKey, dict[UUID, Entry]] = {}
         self.gone: dict[UUID, Entry] = {}
         self.dirty: set[UUID] = set()
@@ -79,6 +80,7 @@ class Book:
         """A canary from the ledger: an earlier run's, or one that turned up after it was done with."""
         entry = self.recall(track)
         self.hold(entry)
+        self.dirty.add(entry.owed.id)  # what it counts as in its minute may have been lost with a crash
         return entry
 
     def recall(self, track: Track) -> Entry:
@@ -104,8 +106,11 @@ class Book:
         self.entries[owed.id] = entry
         entry.copies_checked = self.stages[-1].topic  # it is read whole: a copy shows by itself
         key = (owed.probe, owed.window)
-        home = self.settled if entry.judged is not None else self.windows
-        home.setdefault(key, {})[owed.id] = entry
+        if entry.judged is not None:
+            self.settled.setdefault(key, {})[owed.id] = entry
+        else:
+            self.windows.setdefault(key, {})[owed.id] = entry
+            self.deadlines[key] = max(entry.deadline, self.deadlines.get(key, entry.deadline))
         if self.last not in entry.seen:
             self.missing[owed.id] = entry
 
@@ -116,6 +121,8 @@ class Book:
             entry.waits_from = max(entry.waits_from, started_at)
             entry.deadline = max(entry.deadline, started_at + self._grace)
             entry.asked.clear()
+        for key, entries in self.windows.items():
+            self.deadlines[key] = max(entry.deadline for entry in entries.values())
 
     def wanted(self, stage: str) -> list[Entry]:
         """The canaries that a table should be asked for, oldest first."""
@@ -203,17 +210,12 @@ class Book:
 
     def due(self, now: datetime) -> list[tuple[WindowKey, dict[UUID, Entry]]]:
         """The windows whose canaries are all past their deadline, oldest first."""
-        ready = [
-            (key, entries)
-            for key, entries in self.windows.items()
-            if all(now >= entry.deadline for entry in entries.values())
-        ]
+        ready = [(key, self.windows[key]) for key, deadline in self.deadlines.items() if now >= deadline]
         return sorted(ready, key=lambda item: item[0][1])
 
     def next_due(self) -> datetime | None:
         """When the next window's last deadline passes."""
-        latest = (max(entry.deadline for entry in group.values()) for group in self.windows.values() if group)
-        return min(latest, default=None)
+        return min(self.deadlines.values(), default=None)
 
     def mark_out_of_order(self, entries: Iterable[Entry]) -> None:
         """Flag what the first topic holds in a provably wrong order, the window before included."""
@@ -241,6 +243,7 @@ class Book:
     def close_window(self, key: WindowKey) -> None:
         """Its report is written: what is final leaves, the rest stays until it is."""
         entries = self.windows.pop(key, {})
+        self.deadlines.pop(key, None)
         self.settled.setdefault(key, {}).update(entries)
 
     def release(self, entry: Entry) -> None:
@@ -257,8 +260,15 @@ class Book:
                 del self.settled[key]
 
     def oldest(self) -> datetime | None:
-        """When the oldest canary in mind was sent."""
-        return min((entry.owed.sent_at for entry in self.entries.values()), default=None)
+        """No canary in mind was sent before this: the start of the oldest window that holds one."""
+        return min((start for _, start in (*self.windows, *self.settled)), default=None)
+
+    def changing(self) -> Iterator[Entry]:
+        """Those whose count in their minute may be another than before: of which there is news, or which
+        have not been seen at the last stage, so that time alone changes it. One may come twice."""
+        yield from (self.entries[id_] for id_ in self.dirty if id_ in self.entries)
+        yield from self.missing.values()
+        yield from self.gone.values()
 
 
 def _drained_through(case: StageCase, queue: Reading) -> StageCase:

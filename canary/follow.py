@@ -13,7 +13,7 @@ from canary.event import CONTENT_VERSION
 from canary.identity import Verifier
 from canary.metrics import END_TO_END, Metrics
 from canary.probe import Probe
-from canary.values import Look, Seen, Sighting, Track
+from canary.values import Difference, Look, Seen, Sighting, Track
 from reconcile.latency import Measured, between
 from reconcile.outcome import INGRESS, Receipt
 
@@ -75,8 +75,9 @@ class Follower:
             return
         before = entry.seen.get(rows[0].stage)
         seen = before or self._first(entry, rows[0])
-        topic = self._book.readings[seen.stage].spec.topic
-        seen = self._copies(entry, seen, rows, topic=topic)
+        if before is not None or len(rows) > 1:
+            topic = self._book.readings[seen.stage].spec.topic
+            seen = self._copies(entry, seen, rows, topic=topic)
         if seen is not before:
             self._book.saw(entry, seen)
             yield seen
@@ -98,28 +99,32 @@ class Follower:
             )
 
     def _first(self, entry: Entry, row: Sighting) -> Seen:
-        seen = Seen(
+        compared = self._compared(entry, row)
+        blind = bool(compared) and row.side == "last_look"  # the looks before may have been blind to it
+        return Seen(
             id=row.id,
             stage=row.stage,
             place=row.place,
             seen_at=row.seen_at,
-            not_before=row.not_before,
+            not_before=None if blind else row.not_before,
             partition=row.partition,
             offset=row.offset,
             row=row.row,
             at=row.at,
             side=row.side,
             reason=row.reason,
+            compared=compared is not None,
+            differences=compared or (),
         )
-        probe = self._probes.get(entry.owed.probe)
-        if row.content is None or probe is None or not _known_content(entry, probe):
-            return seen
+
+    def _compared(self, entry: Entry, row: Sighting) -> tuple[Difference, ...] | None:
+        """What is not as it was sent; None where that cannot be told."""
         owed = entry.owed
+        probe = self._probes.get(owed.probe)
+        if row.content is None or probe is None or not _known_content(entry, probe):
+            return None
         sent = probe.payload.event(owed.id, distinct_id=owed.distinct_id, sent_at=owed.sent_at)
-        seen = replace(seen, compared=True, differences=differences(sent, row.content, habits=probe.habits))
-        if seen.differences and row.side == "last_look":  # the looks before may have been blind to it
-            return replace(seen, not_before=None)
-        return seen
+        return differences(sent, row.content, habits=probe.habits)
 
     def _copies(self, entry: Entry, seen: Seen, rows: Sequence[Sighting], *, topic: bool) -> Seen:
         """Count what stands there beside the first: a record at another offset, a second row."""

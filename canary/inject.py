@@ -7,6 +7,7 @@ from canary.desk import Desk
 from canary.ledger import LedgerError
 from canary.probe import Probe
 from canary.values import Owed
+from reconcile.outcome import Receipt
 from reconcile.window import window_of
 
 RETRY = timedelta(seconds=1)
@@ -51,6 +52,8 @@ class Injector:
             for id_, answer in answers:
                 if (entry := self._desk.book.entries.get(id_)) is not None:
                     entry.answer = answer
+                    if answer.receipt is Receipt.REFUSED:
+                        self._desk.book.dirty.add(id_)
                 self._desk.metrics.counter("receipts_total", probe.name, answer.receipt).inc()
             self._desk.unsaved.answered(answers)
         return bool(answers)

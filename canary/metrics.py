@@ -131,6 +131,7 @@ class Metrics:
         self.registry = registry
         self.hops = tuple(f"{a}->{b}" for a, b in pairwise((INGRESS, *stages)))
         self._by_name = {spec.name: _make(spec, registry) for spec in CATALOGUE}
+        self._known: dict[tuple[str, tuple[str, ...]], MetricWrapperBase] = {}  # labels() is slow
         self._start(probes, stages)
 
     def _start(self, probes: Sequence[str], stages: Sequence[str]) -> None:
@@ -189,8 +190,11 @@ class Metrics:
         return _checked(self._series(name, labels), Histogram)
 
     def _series(self, name: str, labels: tuple[str, ...]) -> MetricWrapperBase:
-        metric = self._by_name[name]
-        return metric.labels(*labels) if labels else metric
+        found = self._known.get((name, labels))
+        if found is None:
+            metric = self._by_name[name]
+            found = self._known[name, labels] = metric.labels(*labels) if labels else metric
+        return found
 
 
 def _checked(series: object, kind: type[M]) -> M:

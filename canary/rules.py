@@ -62,7 +62,7 @@ def _unknown(scene: Scene) -> Iterator[str]:
 def _current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:
     """Recent verdicts that still count: of the last settled window, or given since it was settled."""
     found = []
-    for entry in {entry.owed.id: entry for entry in scene.recent}.values():
+    for entry in scene.recent:
         latest = scene.latest.get(entry.owed.probe)
         if entry.judged is None or latest is None or not wanted(entry):
             continue

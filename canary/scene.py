@@ -16,7 +16,7 @@ MAX_IDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the rules look at, taken under the watch's lock."""
+    """What the rules look at, taken under the watch's lock; `recent` names each canary once."""
 
     now: datetime
     book: Book

@@ -1,6 +1,6 @@
 """Gives every canary its outcome: whole windows when they are due, single ones when they change."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -55,6 +55,7 @@ class Settler:
         self._minutes = desk.minutes
         self._missed = desk.missed
         self._names = (INGRESS, *(spec.name for spec in desk.book.stages))
+        self._whole = (self._names[0], self._names[-1])
         self.reports: dict[WindowKey, WindowReport] = {}
         self.latest: dict[str, WindowReport] = {}
         self.recent: deque[tuple[datetime, Entry]] = deque()
@@ -97,10 +98,10 @@ class Settler:
             self._settle_window(key, entries, now, result)
         for key, entry in self._again():
             self._rejudge(key, entry, now, result)
-        self._book.dirty.clear()
         self._drop_gone(now)
         self._settle_missed(now, result)
-        result.minutes, result.counted = self._minutes.take(self._book.entries.values(), now)
+        result.minutes, result.counted = self._minutes.take(self._book.changing(), now)
+        self._book.dirty.clear()
         self._gauges(now)
         return result
 
@@ -122,7 +123,7 @@ class Settler:
     def _settle_window(
         self, key: WindowKey, entries: Mapping[UUID, Entry], now: datetime, result: Settled
     ) -> None:
-        late = now >= max(entry.deadline for entry in entries.values()) + self._limits.reading
+        late = now >= self._book.deadlines[key] + self._limits.reading
         if self._waits(entries.values(), now) and not late:
             return
         unchecked = len(self._unchecked(entries.values()))
@@ -233,7 +234,7 @@ class Settler:
         self, key: WindowKey, entries: Mapping[UUID, Entry], verdicts: Mapping[UUID, Verdict], now: datetime
     ) -> WindowReport:
         outcomes, flags, hops = tally(verdicts.values())
-        whole = hop_latencies(entries.values(), self._names).get((self._names[0], self._names[-1]), [])
+        whole = hop_latencies(entries.values(), self._whole).get(self._whole, [])
         return WindowReport(
             probe=key[0],
             start=key[1],
@@ -261,14 +262,15 @@ class Settler:
         self.reports = {k: r for k, r in self.reports.items() if k in self._book.settled or r.end >= oldest}
 
     def _gauges(self, now: datetime) -> None:
-        counts: dict[tuple[str, Outcome], int] = {}
-        for entry in self._book.entries.values():
-            outcome = entry.judged.outcome if entry.judged else Outcome.PENDING
-            counts[(entry.owed.probe, outcome)] = counts.get((entry.owed.probe, outcome), 0) + 1
+        counts: Counter[tuple[str, Outcome]] = Counter()
+        for (probe, _), entries in self._book.windows.items():
+            counts[probe, Outcome.PENDING] += len(entries)
+        for (probe, _), entries in self._book.settled.items():
+            counts.update((probe, entry.judged.outcome) for entry in entries.values() if entry.judged)
         for probe in {*self.latest, *(probe for probe, _ in counts)}:
             self._metrics.counter("down_minutes_total", probe).inc(self._minutes.newly_down(probe, now))
             for name in (Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD):
-                self._metrics.gauge(name, probe).set(counts.get((probe, name), 0))
+                self._metrics.gauge(name, probe).set(counts[probe, name])
         oldest = dict.fromkeys(self._names[2:], now)
         for entry in self._book.missing.values():
             for here, beyond in pairwise(self._names[1:]):

@@ -1,5 +1,6 @@
 """`canary run`: the daemon, until SIGTERM."""
 
+import gc
 import logging
 import os
 import signal
@@ -47,6 +48,8 @@ def run(
         signal.signal(number, lambda *_: daemon.stop())
     web.start()
     teller.started(loaded)
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again and again costs as much as a window
     threading.Thread(target=_check_way_out, args=(app.pager,), name="slack check", daemon=True).start()
     try:
         daemon.run()

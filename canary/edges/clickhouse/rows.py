@@ -19,12 +19,13 @@ Row = Mapping[str, str | None]
 @dataclass(frozen=True, slots=True)
 class Seeing:
     """What every sighting of one answer shares; `missed` is the last look that did not show an id,
-    `guessed` the same where it was asked for under certain tenants only."""
+    `guessed` the same where it was asked for under certain tenants only; `contents`: were asked for."""
 
     stage: str
     shape: Shape
     seen_at: datetime
     side: str = ""
+    contents: bool = True
     missed: Mapping[UUID, datetime] = field(default_factory=dict)
     guessed: Mapping[UUID, tuple[datetime, AbstractSet[str]]] = field(default_factory=dict)
 
@@ -51,7 +52,7 @@ def found(rows: Sequence[Row], asked: AbstractSet[UUID], *, seeing: Seeing, rows
     twins: Counter[tuple[UUID, str]] = Counter()
     tenants: dict[str, str] = {}
     sightings = []
-    for row in sorted(rows, key=_age):
+    for group, row in sorted(((_group(row), row) for row in rows), key=_age):
         id_ = _uuid(row.get("id"))
         if id_ is None or id_ not in asked:
             counts["not_asked"] += 1
@@ -60,7 +61,7 @@ def found(rows: Sequence[Row], asked: AbstractSet[UUID], *, seeing: Seeing, rows
         if per_id[id_] > rows_per_id:
             counts["rows_beyond_limit"] += 1
             continue
-        group, name = _group(row), _name(row)
+        name = _name(row, group)
         groups[id_, group] += 1
         twins[id_, name] += 1
         copy = f" copy={twins[id_, name]}" if twins[id_, name] > 1 else ""
@@ -92,7 +93,7 @@ def _sighting(row: Row, id_: UUID, seeing: Seeing, *, name: str, mergeable: bool
         offset=_number(row.get("offset")),
         row=name,
         at=moment(row.get("at")),
-        content=_content(row),
+        content=_content(row) if seeing.contents else None,
         side=seeing.side,
         reason=row.get("reason") or "",
         mergeable=mergeable,
@@ -129,14 +130,15 @@ def _count_odd(row: Row, sighting: Sighting, counts: Counter[str]) -> None:
         counts["wrong_type"] += 1
 
 
-def _age(row: Row) -> tuple[str, str, int, int, str]:
+def _age(grouped: tuple[str, Row]) -> tuple[str, str, int, int, str]:
     """Oldest first, and always the same order for the same rows."""
+    group, row = grouped
     return (
         row.get("id") or "",
         row.get("at") or "",
         _number(row.get("partition")) or 0,
         _number(row.get("offset")) or 0,
-        _group(row),
+        group,
     )
 
 
@@ -148,13 +150,13 @@ def _group(row: Row) -> str:
     return f"{row.get('shard') or ''}|{row.get('part') or ''}|{key}"
 
 
-def _name(row: Row) -> str:
+def _name(row: Row, group: str) -> str:
     """One row's own name: the same at every look, and another for every other row but an identical twin."""
     parts = {
         "shard": row.get("shard"),
         "part": (row.get("part") or "").strip("()"),
         "day": (row.get("timestamp") or "")[:10],
-        "key": blake2s(_group(row).encode("utf-8", "surrogatepass"), digest_size=4).hexdigest(),
+        "key": blake2s(group.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest(),
         "offset": row.get("offset"),
     }
     if row.get("partition") is not None and row.get("offset") is not None:

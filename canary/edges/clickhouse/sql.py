@@ -101,9 +101,18 @@ def about_types(database: str, table: str, expressions: Sequence[str]) -> Statem
 
 
 def lookup(
-    shape: Shape, wanted: Sequence[Wanted], *, prune: Prune, tenants: AbstractSet[str], rows_per_id: int
+    shape: Shape,
+    wanted: Sequence[Wanted],
+    *,
+    prune: Prune,
+    tenants: AbstractSet[str],
+    rows_per_id: int,
+    contents: bool = True,
 ) -> Statement:
-    """All rows of these canaries, at most `rows_per_id` of each, with as little read as `prune` allows."""
+    """All rows of these canaries, at most `rows_per_id` of each, with as little read as `prune` allows.
+
+    Without `contents` the properties stay where they are.
+    """
     parameters: dict[str, Parameter] = {"ids": [str(one.id) for one in wanted]}
     conditions = [_id_condition(shape.columns["id"])]
     conditions += _hash_conditions(shape, "id", "ids", _id_type(shape.columns["id"]))
@@ -115,7 +124,7 @@ def lookup(
             conditions += _arrival_condition(shape, wanted, parameters)
     else:
         conditions += _arrival_condition(shape, wanted, parameters)
-    outputs = _outputs(shape)
+    outputs = _outputs(shape, contents)
     listed = ", ".join(f"{expression} AS canary_{n}" for n, expression in enumerate(outputs.values()))
     sql = (
         f"SELECT {listed} FROM {_from(shape.database, shape.table)}"
@@ -124,9 +133,10 @@ def lookup(
     return Statement(sql, parameters, tuple(outputs))
 
 
-def _outputs(shape: Shape) -> dict[str, str]:
+def _outputs(shape: Shape, contents: bool) -> dict[str, str]:
     """Everything as text: a row whose values no client type could hold is still readable."""
-    outputs = {name: _as_text(column) for name, column in shape.columns.items()}
+    columns = shape.columns if contents else {n: c for n, c in shape.columns.items() if n != "properties"}
+    outputs = {name: _as_text(column) for name, column in columns.items()}
     if shape.reason is not None:
         outputs["reason"] = _as_text(shape.reason)
     if shape.partition_key:

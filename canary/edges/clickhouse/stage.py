@@ -40,6 +40,7 @@ class _Plan:
     rows_per_id: int
     last: bool = False
     side: str = ""
+    contents: bool = True
 
 
 class ClickHouseStage:
@@ -68,7 +69,7 @@ class ClickHouseStage:
         day = sql.Prune(day=True, rest=True, day_margin=settings.day_margin)
         any_day, by_id = sql.Prune(day=False, rest=True), sql.Prune(day=False, rest=False)
         self._looking = _Plan(day, ROWS_AT_FIRST)
-        self._copying = _Plan(any_day, settings.max_rows_per_id)
+        self._copying = _Plan(any_day, settings.max_rows_per_id, contents=False)  # it was compared when found
         self._last = _Plan(by_id, settings.max_rows_per_id, last=True, side="last_look")
 
     def next_allowed_in(self) -> timedelta:
@@ -189,7 +190,14 @@ class ClickHouseStage:
         if shape is None:
             raise Blind(f"no id can be found in {self._settings.table}")
         limit = plan.rows_per_id + 1
-        statement = sql.lookup(shape, wanted, prune=plan.prune, tenants=tenants, rows_per_id=limit)
+        statement = sql.lookup(
+            shape,
+            wanted,
+            prune=plan.prune,
+            tenants=tenants,
+            rows_per_id=limit,
+            contents=plan.contents,
+        )
         session.ready(last=plan.last, rows=limit * len(wanted))
         started_at = self._now()
         self._pace.used(started_at)
@@ -200,6 +208,7 @@ class ClickHouseStage:
             shape,
             seen_at=seen_at,
             side=plan.side,
+            contents=plan.contents,
             missed=self._memory.missed,
             guessed=self._memory.guessed,
         )

@@ -72,22 +72,28 @@ class Fetching:
         turned = readings[self._turn :] + readings[: self._turn]
         ids = self._partitions.ids()
         limits = replace(limits, rack=self._replicas.rack)
-        for node, places in self._by_broker(turned).items():
+        leaders, by_broker = self._by_broker(turned)
+        for node, places in by_broker.items():
             if node not in self._sent:
                 parts = self._partitions
                 asked = {p: From(parts.readings[p].next_offset, parts.epoch(p)) for p in places}
-                led = frozenset(place for place in places if parts.leader(place) == node)
+                led = frozenset(place for place in places if leaders[place] == node)
                 question = self._leaderships.ask(client, node, {p: asked[p].epoch for p in led})
                 sent_at = self._now()
                 pending = client.begin(requests.fetch, client, node, asked, ids, limits)
                 self._sent[node] = _Sent(pending, sent_at, asked, led, question)
 
-    def _by_broker(self, places: Sequence[Place]) -> Mapping[int, Sequence[Place]]:
+    def _by_broker(
+        self, places: Sequence[Place]
+    ) -> tuple[Mapping[Place, int], Mapping[int, Sequence[Place]]]:
+        """Who leads each partition that has a leader, and which of them to ask whom for."""
+        leaders: dict[Place, int] = {}
         found: dict[int, list[Place]] = {}
         for leader, some in self._partitions.by_leader(places).items():
             for place in some:
+                leaders[place] = leader
                 found.setdefault(self._replicas.choose(place, leader), []).append(place)
-        return found
+        return leaders, found
 
     def wait(self, bell: Bell, *, soon: float, until: float) -> bool:
         """Wait until `until` for the first answer, till `soon` a follower's; return whether to go on."""
@@ -163,6 +169,20 @@ class Fetching:
 
     def _read(self, reading: Reading, answer: Fetched, led_at: datetime | None) -> list[Sighting]:
         """Take the records; `led_at` is when a leader was asked who knows its end, else None."""
+        if answer.data:
+            position, found = self._records(reading, answer)
+            if position is None:
+                return found
+        else:
+            position, found = reading.next_offset, []
+        if led_at is None:
+            reading.read_replica(position, end=answer.end, complete=answer.complete)
+        else:
+            reading.read(position, end=answer.end, sent_at=led_at, complete=answer.complete)
+        return found
+
+    def _records(self, reading: Reading, answer: Fetched) -> tuple[int | None, list[Sighting]]:
+        """Where reading goes on (None: it cannot), and the canaries up to there."""
         seen_at = self._now()
         spot = Spot(
             stage=self._stage,
@@ -188,12 +208,8 @@ class Fetching:
                     now=seen_at,
                     lasting=True,
                 )
-                return found
-        if led_at is None:
-            reading.read_replica(position, end=answer.end, complete=answer.complete)
-        else:
-            reading.read(position, end=answer.end, sent_at=led_at, complete=answer.complete)
-        return found
+                return None, found
+        return position, found
 
     def _sightings(self, records: Sequence[Record], spot: Spot) -> list[Sighting]:
         look = self._recogniser.sighting

@@ -25,6 +25,8 @@ class Partitions:
             place: (offset, min(covered, now())) for place, (offset, covered) in resume.offsets.items()
         }  # what a clock in a wrong year wrote of the future covers nothing
         self._known: dict[str, Topic] = {}
+        self._leaders: dict[Place, int] = {}
+        self._epochs: dict[Place, int] = {}
         self._unplaced: dict[Place, str] = {}
         self._started = {topic for topic, _ in resume.offsets}
         self._met = False
@@ -62,7 +64,11 @@ class Partitions:
 
     def _follow(self, topic: Topic, side: str) -> None:
         before = self._known.get(topic.name)
+        if topic is before:
+            return
         self._known[topic.name] = topic
+        self._leaders = {(t.name, part): led for t in self._known.values() for part, led in t.leaders.items()}
+        self._epochs = {(t.name, part): led for t in self._known.values() for part, led in t.epochs.items()}
         if before is not None and topic.leaders == before.leaders and topic.id == before.id:
             return
         if before is not None and len(before.leaders) != len(topic.leaders):
@@ -104,13 +110,11 @@ class Partitions:
 
     def leader(self, place: Place) -> int:
         """The broker to read a partition from, -1 when it has none."""
-        topic = self._known.get(place[0])
-        return -1 if topic is None else topic.leaders.get(place[1], -1)
+        return self._leaders.get(place, -1)
 
     def epoch(self, place: Place) -> int:
         """The number of the leadership of a partition, -1 where it is not known."""
-        topic = self._known.get(place[0])
-        return -1 if topic is None else topic.epochs.get(place[1], -1)
+        return self._epochs.get(place, -1)
 
     def by_leader(self, places: Iterable[Place]) -> dict[int, list[Place]]:
         """The partitions that can be asked for now, by the broker that leads them."""

@@ -57,6 +57,7 @@ class Recogniser:
         self._marks = marks
         self._needles = tuple({n for text in (marks.event, marks.distinct_prefix) for n in _spellings(text)})
         self.counts: Counter[str] = Counter()
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
 
     def sighting(self, record: Record, spot: Spot) -> Sighting | None:
         """The canary in this record, or what claims to be one; None for every other event."""
@@ -93,17 +94,8 @@ class Recogniser:
     ) -> Sighting | None:
         parsed = None if value is None else self._parsed(value)
         content = None if parsed is None else self._content(parsed)
-        claims = proven is not None or self._claims(record.key, content)
-        candidates = [_named(record), *_ids(parsed, content)]
-        one = proven or self._best(candidates)
-        if one is None and value is not None and (parsed is None or spot.side == "dead_letter"):
-            one = self._quoted(value)
-            claims = claims or one is not None
-        if not claims:
-            return None
-        one = one or next((item for item in candidates if item is not None), None)
+        one = proven or self._named(record, value, spot, parsed=parsed, content=content)
         if one is None:
-            self.counts["no_id"] += 1
             return None
         return Sighting(
             id=one,
@@ -118,6 +110,29 @@ class Recogniser:
             side=spot.side,
             reason=_reason(record.headers) if spot.side == "dead_letter" else "",
         )
+
+    def _named(
+        self,
+        record: Record,
+        value: bytes | None,
+        spot: Spot,
+        *,
+        parsed: Mapping[str, Any] | None,
+        content: Content | None,
+    ) -> UUID | None:
+        """Whom a record names that did not prove itself at first sight; None where it is no canary."""
+        candidates = [_told(record), *_ids(parsed, content)]
+        one = self._best(candidates)
+        claims = self._claims(record.key, content)
+        if one is None and value is not None and (parsed is None or spot.side == "dead_letter"):
+            one = self._quoted(value)
+            claims = claims or one is not None
+        if not claims:
+            return None
+        one = one or next((item for item in candidates if item is not None), None)
+        if one is None:
+            self.counts["no_id"] += 1
+        return one
 
     def _claims(self, key: bytes | None, content: Content | None) -> bool:
         """Says of itself that it is a canary; events that merely mention one do not."""
@@ -157,7 +172,12 @@ class Recogniser:
 
     def _parsed(self, value: bytes | str) -> Mapping[str, Any] | None:
         try:
-            parsed = json.loads(value, object_pairs_hook=self._object)
+            text = (
+                value
+                if isinstance(value, str)
+                else value.decode(json.detect_encoding(value), "surrogatepass")
+            )
+            parsed = self._decoder.decode(text)
         except UnicodeDecodeError:
             self.counts["invalid_utf8"] += 1
             return None
@@ -220,7 +240,7 @@ def _id(text: bytes) -> UUID | None:
     return UUID(bytes=text) if len(text) == 16 else _uuid(text.decode("latin-1"))
 
 
-def _named(record: Record) -> UUID | None:
+def _told(record: Record) -> UUID | None:
     """The id that key or header give the record, ours or not."""
     texts = [text for name, text in record.headers if name == "uuid"]
     ids = (_id(text) for text in (*texts, record.key) if text is not None and len(text) in _ID_SIZES)

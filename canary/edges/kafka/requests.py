@@ -10,6 +10,7 @@ import kafka.errors as kafka_errors
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest, OffsetFetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
 
+from canary.edges.kafka import fetch_wire
 from canary.edges.kafka.client import Client, TroubleError
 
 Place = tuple[str, int]
@@ -20,8 +21,6 @@ UNKNOWN_TOPIC = 3
 DENIED = 29
 EARLIEST, LATEST = -2, -1
 NO_ID = UUID(int=0)
-_WITH_IDS = 13
-_BY_NAME = 12
 _COMMITTED_ONLY = 1
 
 
@@ -134,10 +133,51 @@ async def fetch(
     Where all sides know topic ids the topics are named by them: then a topic that was made again under
     its old name answers with an error instead of with records that are not what we think they are.
     """
-    by_id = client.highest(FetchRequest) >= _WITH_IDS and all(
-        ids.get(t, NO_ID) != NO_ID for t, _ in positions
+    newest = client.highest(FetchRequest)
+    if newest < fetch_wire.BY_NAME:
+        return await _fetch_of_old(client, node, positions, limits)
+    topics = {topic for topic, _ in positions}
+    by_id = newest >= fetch_wire.BY_ID and all(ids.get(topic, NO_ID) != NO_ID for topic in topics)
+    said: Mapping[str, fetch_wire.Topic] = ids if by_id else {topic: topic for topic in topics}
+    asked = ((said[topic], (part, at.epoch, at.offset)) for (topic, part), at in positions.items())
+    request = fetch_wire.Fetch(
+        version=fetch_wire.BY_ID if by_id else fetch_wire.BY_NAME,
+        wait=limits.wait,
+        total_bytes=limits.total_bytes,
+        partition_bytes=limits.partition_bytes,
+        isolation=_COMMITTED_ONLY,
+        rack=limits.rack,
+        topics=fetch_wire.by_topic(asked),
     )
-    version = _WITH_IDS if by_id else _BY_NAME
+    response: fetch_wire.Answer = await client.send(request, node)
+    names = {said[topic]: topic for topic in topics}
+    return _answers(response, [(names.get(part.topic, ""), part) for part in response.parts])
+
+
+def _answers(response: Any, parts: Sequence[tuple[str, fetch_wire.Part]]) -> Sequence[Fetched]:
+    if response.error_code:
+        raise TroubleError(f"fetch refused: {error_name(response.error_code)}")
+    complete = not response.throttle_time_ms and not any(part.records for _, part in parts)
+    return [
+        Fetched(
+            place=(topic, part.partition),
+            error=part.error,
+            reason=error_name(part.error) if part.error else "",
+            end=part.end,
+            log_start=part.log_start if part.log_start >= 0 else None,
+            aborted=part.aborted,
+            preferred=part.preferred,
+            data=part.records or b"",
+            complete=complete and part.stable_end == part.end,
+        )
+        for topic, part in parts
+    ]
+
+
+async def _fetch_of_old(
+    client: Client, node: object, positions: Mapping[Place, From], limits: Limits
+) -> Sequence[Fetched]:
+    """The same of a broker before 2.7, in the library's own words."""
     request = FetchRequest(
         max_wait_ms=limits.wait,
         min_bytes=1,
@@ -145,26 +185,19 @@ async def fetch(
         isolation_level=_COMMITTED_ONLY,
         session_id=0,
         session_epoch=-1,
-        topics=_fetch_topics(positions, ids if by_id else None, limits.partition_bytes),
+        topics=_old_topics(positions, limits.partition_bytes),
         forgotten_topics_data=[],
         rack_id=limits.rack,
-        min_version=_WITH_IDS if by_id else 4,
-        max_version=version,
+        min_version=4,
+        max_version=fetch_wire.BY_NAME - 1,
     )
     response = await client.send(request, node)
-    if response.error_code:
-        raise TroubleError(f"fetch refused: {error_name(response.error_code)}")
-    names = {topic_id: name for name, topic_id in ids.items()}
-    size = sum(len(p.records or b"") for t in response.responses for p in t.partitions)
-    complete = size == 0 and not response.throttle_time_ms
-    return [
-        _fetched((names.get(t.topic_id, "") if by_id else t.topic, p.partition_index), p, complete)
-        for t in response.responses
-        for p in t.partitions
-    ]
+    return _answers(
+        response, [(t.topic, _old_part(t.topic, p)) for t in response.responses for p in t.partitions]
+    )
 
 
-def _fetch_topics(positions: Mapping[Place, From], ids: Mapping[str, UUID] | None, size: int) -> list[Any]:
+def _old_topics(positions: Mapping[Place, From], size: int) -> list[Any]:
     parts: dict[str, list[Any]] = defaultdict(list)
     for (topic, partition), (offset, epoch) in positions.items():
         parts[topic].append(
@@ -172,28 +205,26 @@ def _fetch_topics(positions: Mapping[Place, From], ids: Mapping[str, UUID] | Non
                 partition=partition,
                 current_leader_epoch=epoch,
                 fetch_offset=offset,
-                last_fetched_epoch=-1,
                 log_start_offset=-1,
                 partition_max_bytes=size,
             )
         )
-    if ids is None:
-        return [FetchRequest.FetchTopic(topic=name, partitions=items) for name, items in parts.items()]
-    return [FetchRequest.FetchTopic(topic_id=ids[name], partitions=items) for name, items in parts.items()]
+    return [FetchRequest.FetchTopic(topic=name, partitions=items) for name, items in parts.items()]
 
 
-def _fetched(place: Place, part: Any, complete: bool) -> Fetched:
-    start = part.log_start_offset
-    return Fetched(
-        place=place,
-        error=part.error_code,
-        reason=error_name(part.error_code),
+def _old_part(topic: str, part: Any) -> fetch_wire.Part:
+    """Fields that a version does not have are None."""
+    start, preferred = part.log_start_offset, part.preferred_read_replica
+    return fetch_wire.Part(
+        topic,
+        part.partition_index,
+        part.error_code,
         end=part.high_watermark,
-        log_start=start if start is not None and start >= 0 else None,
+        stable_end=part.last_stable_offset,
+        log_start=-1 if start is None else start,
         aborted=[(item.producer_id, item.first_offset) for item in part.aborted_transactions or ()],
-        preferred=part.preferred_read_replica if part.preferred_read_replica is not None else -1,
-        data=bytes(part.records or b""),
-        complete=complete and part.last_stable_offset == part.high_watermark,
+        preferred=-1 if preferred is None else preferred,
+        records=None if part.records is None else bytes(part.records),
     )
 
 
