@@ -34,6 +34,12 @@ def condition(data: Plain) -> Condition:
         commands=tuple(data.get("commands", ())),
         count=data.get("count", 0),
         ids=tuple(data.get("ids", ())),
+        considered=data.get("considered", 0),
+        level=data.get("level"),
+        muted_by=tuple(data.get("muted_by", ())),
+        group=data.get("group", ""),
+        member=data.get("member", ""),
+        muted=tuple(data.get("muted", ())),
     )
 
 
@@ -69,6 +75,10 @@ def incident(data: Plain) -> Incident:
         told_severity=Severity(data.get("told_severity", Severity.NOTE)),
         worst=data.get("worst", 0),
         blind=data.get("blind", False),
+        told_muted=tuple(data.get("told_muted", ())),
+        hushed=data.get("hushed", ""),
+        ack=data.get("ack", 0),
+        acked_by=data.get("acked_by", ""),
     )
 
 

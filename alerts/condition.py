@@ -30,6 +30,25 @@ class Condition:
     commands: tuple[str, ...] = ()
     count: int = 0
     ids: tuple[str, ...] = ()
+    considered: int = 0
+    """Out of how many events `count` are bad; 0 where nothing is held against anything."""
+    level: float | None = None
+    """How bad it is in its own measure; None stands for the share of `count` in `considered`."""
+    muted_by: tuple[str, ...] = ()
+    """Keys of what would explain it; one that ends in ":" stands for every key that begins so."""
+    group: str = ""
+    """Key under which it is told together with others of its kind; empty where it stands alone."""
+    member: str = ""
+    """What it is called among its group."""
+    muted: tuple[str, ...] = ()
+    """Keys of what it explains, which is not told by itself. The policy fills this in."""
+
+    @property
+    def measure(self) -> float | None:
+        """What a rule's levels are held against; None where it has no measure."""
+        if self.level is not None:
+            return self.level
+        return min(1.0, self.count / self.considered) if self.considered else None
 
 
 class Kind(StrEnum):

@@ -8,8 +8,10 @@ from threading import Lock
 
 from alerts.condition import Condition, Notice, Severity
 from alerts.delivery import DeliveryError, Letter, Receipt, Sender
-from alerts.policy import decide
+from alerts.orders import OrderBook
+from alerts.policy import NOTHING, decide
 from alerts.rules import Rule, Rules
+from alerts.silence import Orders
 from alerts.state import Incident, State
 from alerts.store import Store, StoreError
 
@@ -18,6 +20,7 @@ STORE_RULE = Rule(repeat=timedelta(hours=1))
 PACE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=10)
+ORDERS_EVERY = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +41,18 @@ class Hooks:
 class Pager:
     """Decides, writes down, then tells. `update` and `deliver` may be called from different threads."""
 
-    def __init__(self, store: Store, sender: Sender, *, rules: Rules, hooks: Hooks | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        *,
+        rules: Rules,
+        hooks: Hooks | None = None,
+        orders: OrderBook | None = None,
+    ) -> None:
         """Takes up what the store holds; raises StoreError where it cannot be read."""
+        self._order_book, self._orders = orders, NOTHING
+        self._orders_read_at: datetime | None = None
         self._store, self._sender = store, sender
         self._rules = rules.with_rule(STORE_KEY, STORE_RULE)
         self._hooks = hooks or Hooks()
@@ -62,6 +75,7 @@ class Pager:
     ) -> tuple[Notice, ...]:
         """Decide what is owed and write it down; where that fails, it is kept and told from memory."""
         given = tuple(conditions)
+        self._read_orders(now)
         with self._lock:
             if self._outage:
                 self._flush()
@@ -69,6 +83,17 @@ class Pager:
         for notice in notices:
             self._hooks.on_decided(notice)
         return notices
+
+    def _read_orders(self, now: datetime) -> None:
+        """See what people asked for since; where that cannot be read, what they had asked still holds."""
+        last = self._orders_read_at
+        if self._order_book is None or (last is not None and abs(now - last) < ORDERS_EVERY):
+            return
+        self._orders_read_at = now
+        try:
+            self._orders = self._order_book.read(now)
+        except StoreError as error:
+            _log.warning("alerts: silences and acknowledgements cannot be read: %s", error)
 
     def _decide(
         self, given: tuple[Condition, ...], *, now: datetime, unknown: Container[str]
@@ -89,7 +114,9 @@ class Pager:
     ) -> tuple[Notice, ...]:
         if self._outage and self._outage_may_be_told(before, now):
             given = (*given, _store_gone(self._outage))
-        self._state, notices = decide(before, given, now=now, rules=self._rules, unknown=unknown)
+        self._state, notices = decide(
+            before, given, now=now, rules=self._rules, unknown=unknown, orders=self._orders
+        )
         for notice in notices:
             if notice.key == STORE_KEY:
                 self._outage_told_at = now
@@ -193,7 +220,15 @@ class Pager:
         with self._lock:
             return self._flush()
 
+    def prune(self, before: datetime) -> int:
+        """Forget what was done before that time, a bite of it; how many rows went."""
+        return self._store.prune(before)
+
     # What others may ask; answered from memory.
+
+    def orders(self) -> Orders:
+        """The silences and acknowledgements that were last read."""
+        return self._orders
 
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are open now, the oldest first."""

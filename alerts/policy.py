@@ -1,13 +1,19 @@
 """The pure place where conditions become notices: what opens, what is told again, what is over."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from alerts.condition import Condition, Kind, Notice
+from alerts.evidence import by_key
+from alerts.look import Look, look_at
 from alerts.rules import Rule, Rules
+from alerts.silence import Orders
 from alerts.state import Incident, State
 from alerts.telling import HOUR, Want, tell
+
+NOTHING = Orders()
+"""Nobody asked for anything."""
 
 
 def decide(
@@ -17,48 +23,57 @@ def decide(
     now: datetime,
     rules: Rules,
     unknown: Container[str] = (),
+    orders: Orders = NOTHING,
 ) -> tuple[State, tuple[Notice, ...]]:
     """The state after this look, and the messages it calls for.
 
     A key in `unknown` whose condition is not given is neither there nor gone: it keeps what it had.
     """
     state = _not_from_the_future(state, now)
-    present = _by_key(conditions)
+    look = look_at(state, by_key(conditions), now=now, rules=rules, orders=orders)
     incidents: dict[str, Incident] = {}
     wants: list[Want] = []
     number = state.next_number
-    for key in sorted({*state.incidents, *present}):
+    for key in sorted({*state.incidents, *look.present}):
         rule = rules.of(key)
         old = state.incidents.get(key)
-        seen = present.get(key)
-        new = _seen(old, seen, rule, now) if seen else _unseen(old, rule, now, blind=key in unknown)
+        seen = look.present.get(key)
+        if seen:
+            new: Incident | None = _seen(old, seen, now, opens=look.opens(key, old, rule, now))
+        else:
+            new = _unseen(old, rule, now, blind=key in unknown and key not in look.given)
         if new is None:
             continue
         if new.opened_at is not None and not new.number:
             new, number = replace(new, number=number), number + 1
+        new, wanted = _said(_acknowledged(new, orders), rule, look, now)
         incidents[key] = new
-        wants += [Want(new, kind) for kind in _owed(new, rule, now)]
+        wants += wanted
     return tell(replace(state, incidents=incidents, next_number=number), wants, now=now, rules=rules)
 
 
-def _by_key(conditions: Iterable[Condition]) -> Mapping[str, Condition]:
-    """One condition a key, the worst of it, whatever order they come in."""
-    found: dict[str, Condition] = {}
-    for condition in conditions:
-        other = found.get(condition.key)
-        if other is None or _rank(condition) > _rank(other):
-            found[condition.key] = condition
-    return found
+def _acknowledged(incident: Incident, orders: Orders) -> Incident:
+    ack = orders.ack(incident.number) if incident.number else None
+    if ack is None or ack.number <= incident.ack:
+        return incident
+    return replace(incident, ack=ack.number, acked_by=ack.author)
 
 
-def _rank(condition: Condition) -> tuple[int, int, str]:
-    return condition.severity.weight, condition.count, repr(condition)
+def _said(incident: Incident, rule: Rule, look: Look, now: datetime) -> tuple[Incident, list[Want]]:
+    """What is to be told of it, and the incident with the silence that it opened in."""
+    key = incident.key
+    if key in look.hushed:
+        opened_in_it = incident.opened_at is not None and not incident.told
+        return replace(incident, hushed=look.hushed[key] if opened_in_it else ""), []
+    kinds = _owed(incident, rule, now, muted=key in look.muted)
+    passed = bool(incident.hushed) and not incident.told and incident.resolved_at is not None
+    return incident, [Want(incident, kind, passed) for kind in kinds]
 
 
-def _seen(old: Incident | None, condition: Condition, rule: Rule, now: datetime) -> Incident:
+def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: bool) -> Incident:
     incident = old or Incident(condition, true_since=now)
     opened_at = incident.opened_at
-    if opened_at is None and now - incident.true_since >= rule.for_:
+    if opened_at is None and opens:
         opened_at = now
     return replace(
         incident,
@@ -85,14 +100,14 @@ def _unseen(old: Incident | None, rule: Rule, now: datetime, *, blind: bool) -> 
     return replace(old, absent_since=absent_since, resolved_at=resolved_at, blind=False)
 
 
-def _owed(incident: Incident, rule: Rule, now: datetime) -> tuple[Kind, ...]:
+def _owed(incident: Incident, rule: Rule, now: datetime, *, muted: bool) -> tuple[Kind, ...]:
     if incident.opened_at is None:
         return ()
     if incident.told == 0:
         return (Kind.OPENED,) if incident.resolved_at is None else (Kind.OPENED, Kind.RESOLVED)
     if incident.resolved_at is not None:
         return (Kind.RESOLVED,)
-    return (Kind.STILL,) if _tell_again(incident, rule, now) else ()
+    return (Kind.STILL,) if not muted and _tell_again(incident, rule, now) else ()
 
 
 def _tell_again(incident: Incident, rule: Rule, now: datetime) -> bool:
@@ -101,9 +116,10 @@ def _tell_again(incident: Incident, rule: Rule, now: datetime) -> bool:
     content, age = incident.content, now - incident.told_at
     if content.severity.weight > incident.told_severity.weight:
         return True
-    if content.count >= rule.growth * max(1, incident.told_count) and age >= rule.growth_gap:
+    grown = content.count >= rule.growth * max(1, incident.told_count)
+    if age >= rule.growth_gap and (grown or set(content.muted) - set(incident.told_muted)):
         return True
-    return rule.repeat is not None and age >= rule.repeat
+    return rule.repeat is not None and age >= rule.repeat and not incident.acked_by
 
 
 def _not_from_the_future(state: State, now: datetime) -> State:

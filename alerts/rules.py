@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from alerts.condition import Severity
+from alerts.silence import Maintenance
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -19,6 +22,17 @@ class Rule:
     """A count this many times the one last told is told before the repeat is due."""
     growth_gap: timedelta = timedelta(minutes=5)
     """The least time between two such messages."""
+    severity: Severity | None = None
+    """Takes the place of the condition's own."""
+    open_at: float | None = None
+    """The level at which it begins to count; what has no measure always counts."""
+    close_at: float | None = None
+    """The level below which it is gone again; None: the same, so that it may flap around one level."""
+    min_events: int = 0
+    min_bad: int = 0
+    """With fewer events looked at, or fewer of them bad, the evidence is thin."""
+    thin: Severity | None = Severity.TICKET
+    """How much thin evidence is worth at most; None: it opens nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +42,13 @@ class Rules:
     default: Rule = Rule()
     by_prefix: Mapping[str, Rule] = field(default_factory=dict)
     per_hour: int = 60
+    burst: int | None = None
+    """How many messages go out singly between two summaries; None: as many as the hour allows."""
+    maintenance: tuple[Maintenance, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.burst is not None and self.burst < 1:
+            raise ValueError(f"burst: must be at least 1 (got {self.burst})")
         if self.per_hour < 1:
             raise ValueError(f"per_hour: must be at least 1 (got {self.per_hour})")
 
@@ -46,3 +65,8 @@ class Rules:
     def summaries_per_hour(self) -> int:
         """The part of the limit kept for summaries, so that a storm never leaves an hour of silence."""
         return max(1, min(6, self.per_hour // 2))
+
+    @property
+    def between_summaries(self) -> timedelta:
+        """The least time from one summary to the next."""
+        return timedelta(hours=1) / self.summaries_per_hour

@@ -28,6 +28,14 @@ class Incident:
     worst: int = 0
     blind: bool = False
     """Nobody could tell, at the last look, whether it is still true."""
+    told_muted: tuple[str, ...] = ()
+    """Keys that were named to the reader as explained by it."""
+    hushed: str = ""
+    """Whose silence it opened in, in words, until something of it has been told."""
+    ack: int = 0
+    """The last acknowledgement that was taken in."""
+    acked_by: str = ""
+    """Who has it in hand: it is not repeated until it gets worse."""
 
     @property
     def key(self) -> str:

@@ -14,7 +14,7 @@ from alerts import codec
 from alerts.condition import Kind
 from alerts.delivery import Letter, Receipt
 from alerts.state import Incident, State
-from alerts.tables import incidents, outbox
+from alerts.tables import acks, incidents, outbox, silences
 from alerts.telling import HOUR
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Store:
     def load(self) -> Kept:
         """The state as it was last saved, what is still owed, and the threads of those incidents."""
         try:
-            return _guarded(self._load)
+            return guarded(self._load)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"a row cannot be understood ({type(error).__name__}: {error})") from error
 
@@ -70,7 +70,7 @@ class Store:
 
     def save(self, state: State, letters: Iterable[Letter], *, before: State) -> None:
         """The change of state and the letters, in one transaction; doing it twice does no harm."""
-        _guarded(lambda: self._save(state, tuple(letters), before))
+        guarded(lambda: self._save(state, tuple(letters), before))
 
     def _save(self, state: State, letters: tuple[Letter, ...], before: State) -> None:
         with self._begin() as db:
@@ -86,8 +86,8 @@ class Store:
                 _put(db, letter)
 
     def prune(self, before: datetime, *, limit: int = 500) -> int:
-        """Forget notices done before that time, at most `limit` of them; how many went."""
-        return _guarded(lambda: self._prune(before, limit))
+        """Forget what was done or over before that time, at most `limit` rows of a kind; how many went."""
+        return guarded(lambda: self._prune(before, limit))
 
     def _prune(self, before: datetime, limit: int) -> int:
         done = sa.func.coalesce(outbox.c.sent_at, outbox.c.given_up_at)
@@ -100,10 +100,16 @@ class Store:
             .limit(limit)
         )
         with self._begin() as db:
-            return db.execute(outbox.delete().where(outbox.c.number.in_(old))).rowcount
+            gone = db.execute(outbox.delete().where(outbox.c.number.in_(old))).rowcount
+            for table in (silences, acks):
+                time = silences.c.ends_at if table is silences else acks.c.made_at
+                key = sa.select(table.c.number).where(time < before).limit(limit)
+                gone += db.execute(table.delete().where(table.c.number.in_(key))).rowcount
+            return gone
 
 
-def _guarded(work: Callable[[], T]) -> T:
+def guarded(work: Callable[[], T]) -> T:
+    """What the database says against it, as StoreError."""
     try:
         return work()
     except DBAPIError as error:

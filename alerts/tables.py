@@ -64,3 +64,25 @@ outbox = sa.Table(
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("thread", sa.Text, nullable=False),
 )
+
+silences = sa.Table(
+    "alert_silences",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("starts_at", Micros, nullable=False),
+    sa.Column("ends_at", Micros, nullable=False, index=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+acks = sa.Table(
+    "alert_acks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("incident", sa.Integer, nullable=False, index=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("made_at", Micros, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -18,20 +18,21 @@ class Want:
 
     incident: Incident
     kind: Kind
+    passed: bool = False
+    """It came and went in a silence: a line in the summary at its end."""
 
 
 def tell(
     state: State, wants: Sequence[Want], *, now: datetime, rules: Rules
 ) -> tuple[State, tuple[Notice, ...]]:
     """Make the notices that the limit allows; what is not told stays wanted and comes with a later look."""
-    room = rules.per_hour - rules.summaries_per_hour - len(state.recent)
-    ordered = _by_urgency(wants)
-    single, rest = (
-        (ordered, []) if len(ordered) <= room else (ordered[: max(0, room)], ordered[max(0, room) :])
-    )
+    ordered = _by_urgency(want for want in wants if not want.passed)
+    room = max(0, _room(state, now, rules))
+    single, rest = (ordered, []) if len(ordered) <= room else (ordered[:room], ordered[room:])
     if single and rest and single[-1].incident.number == rest[0].incident.number:
         # Opening and end of one incident stay together, so that each is told before the other can be.
         rest.insert(0, single.pop())
+    rest += [want for want in wants if want.passed]
     incidents = dict(state.incidents)
     notices = [_notice(want, incidents, now) for want in single]
     state = replace(state, recent=(*state.recent, *(now for _ in single)))
@@ -48,13 +49,22 @@ def tell(
     return replace(state, incidents=incidents), tuple(notices)
 
 
+def _room(state: State, now: datetime, rules: Rules) -> int:
+    """How many messages may go out singly now: what the hour leaves, and the stretch to a summary."""
+    hour = rules.per_hour - rules.summaries_per_hour - len(state.recent)
+    if rules.burst is None:
+        return hour
+    lately = sum(now - moment < rules.between_summaries for moment in state.recent)
+    return min(hour, rules.burst - lately)
+
+
 def _by_urgency(wants: Iterable[Want]) -> list[Want]:
     """Worst first, then in the order of opening; an incident's own messages stay in their order."""
     return sorted(wants, key=lambda want: (-want.incident.content.severity.weight, want.incident.number))
 
 
 def _summary_due(state: State, rules: Rules, now: datetime) -> bool:
-    return not state.summaries or now - max(state.summaries) >= HOUR / rules.summaries_per_hour
+    return not state.summaries or now - max(state.summaries) >= rules.between_summaries
 
 
 def _mark(want: Want, incidents: dict[str, Incident], now: datetime) -> Incident:
@@ -68,6 +78,10 @@ def _mark(want: Want, incidents: dict[str, Incident], now: datetime) -> Incident
         told_at=now,
         told_count=max(incident.told_count, content.count),
         told_severity=worse,
+        told_muted=tuple(sorted({*incident.told_muted, *content.muted})),
+        hushed="",
+        # Told again means that it got worse: whoever has it in hand should look again.
+        acked_by="" if want.kind is Kind.STILL else incident.acked_by,
     )
     incidents[want.incident.key] = told
     return told
@@ -89,14 +103,14 @@ def _notice(want: Want, incidents: dict[str, Incident], now: datetime) -> Notice
 
 
 def _summary(wants: Sequence[Want], number: int, now: datetime) -> Notice:
-    lines = [f"{want.kind.value:<8}  {want.incident.content.title}" for want in wants]
+    lines = [_line(want) for want in wants if not (want.passed and want.kind is Kind.OPENED)]
     if len(lines) > SUMMARY_LINES:
         lines[SUMMARY_LINES:] = [f"… and {len(lines) - SUMMARY_LINES} more"]
     counts = [(kind, sum(want.kind is kind for want in wants)) for kind in Kind]
     content = Condition(
         key="alerts/summary",
         severity=max((want.incident.content.severity for want in wants), key=lambda s: s.weight),
-        title=f"{len(wants)} messages in one: too many for this hour",
+        title=_title(wants),
         facts=tuple((kind.value, str(count)) for kind, count in counts if count),
         diagram="\n".join(lines),
         count=len(wants),
@@ -111,3 +125,19 @@ def _summary(wants: Sequence[Want], number: int, now: datetime) -> Notice:
         opened_at=min((want.incident.opened_at or now for want in wants), default=now),
         covers=tuple((want.incident.number, want.kind) for want in wants),
     )
+
+
+def _title(wants: Sequence[Want]) -> str:
+    passed = [want for want in wants if want.passed and want.kind is Kind.RESOLVED]
+    if 2 * len(passed) < len(wants):
+        return f"{len(wants)} messages in one: too many for this hour"
+    who = "; ".join(sorted({want.incident.hushed for want in passed}))
+    things = "1 incident" if len(passed) == 1 else f"{len(passed)} incidents"
+    return f"{things} came and went while silenced ({who})"
+
+
+def _line(want: Want) -> str:
+    incident = want.incident
+    if not want.passed or incident.opened_at is None or incident.resolved_at is None:
+        return f"{want.kind.value:<8}  {incident.content.title}"
+    return f"{incident.opened_at:%H:%M} to {incident.resolved_at:%H:%M} UTC  {incident.content.title}"

@@ -1,0 +1,72 @@
+"""Whether a condition counts under its rule, and how much: levels, thin evidence, severity."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from alerts.condition import Condition
+from alerts.rules import Rule
+
+MOST_MEMBERS = 30
+
+
+def shaped(condition: Condition, rule: Rule, *, open_: bool) -> Condition | None:
+    """The condition as it counts, or None where it does not; `open_` is whether it was told already."""
+    least = rule.open_at
+    if open_ and rule.close_at is not None:
+        least = rule.close_at
+    measure = condition.measure
+    if measure is not None and least is not None and measure < least:
+        return None
+    severity = rule.severity or condition.severity
+    if _thin(condition, rule):
+        if rule.thin is not None:
+            severity = min(severity, rule.thin, key=lambda one: one.weight)
+        elif not open_:
+            return None
+    return condition if severity is condition.severity else replace(condition, severity=severity)
+
+
+def _thin(condition: Condition, rule: Rule) -> bool:
+    """Where nothing is counted there is nothing to be too few."""
+    few = condition.considered < rule.min_events or condition.count < rule.min_bad
+    return bool(condition.considered) and few
+
+
+def by_key(conditions: Iterable[Condition]) -> Mapping[str, Condition]:
+    """One condition a key, the worst of it, whatever order they come in; groups taken together."""
+    found: dict[str, Condition] = {}
+    groups: dict[str, dict[str, Condition]] = {}
+    for condition in conditions:
+        home = groups.setdefault(condition.group, {}) if condition.group else found
+        other = home.get(condition.key)
+        if other is None or _rank(condition) > _rank(other):
+            home[condition.key] = condition
+    for key, members in groups.items():
+        told = _together(key, list(members.values()))
+        if key not in found or _rank(told) > _rank(found[key]):
+            found[key] = told
+    return found
+
+
+def _rank(condition: Condition) -> tuple[int, int, str]:
+    return condition.severity.weight, condition.count, repr(condition)
+
+
+def _together(key: str, members: list[Condition]) -> Condition:
+    """One condition that speaks for all of a group, in the words of its worst."""
+    worst = max(members, key=lambda one: (one.severity.weight, one.count, one.key))
+    names = sorted({one.member or one.key for one in members}, key=lambda name: (len(name), name))
+    shown = ", ".join(names[:MOST_MEMBERS])
+    more = f" and {len(names) - MOST_MEMBERS} more" if len(names) > MOST_MEMBERS else ""
+    title = worst.title if len(members) == 1 else f"{worst.title} (and {len(members) - 1} more like it)"
+    return replace(
+        worst,
+        key=key,
+        title=title,
+        facts=(*worst.facts, ("all of them", f"{len(names)}: {shown}{more}")),
+        count=sum(one.count for one in members),
+        considered=sum(one.considered for one in members),
+        muted_by=tuple(sorted(set(worst.muted_by).intersection(*(one.muted_by for one in members)))),
+        group="",
+        member="",
+    )

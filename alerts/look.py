@@ -1,0 +1,69 @@
+"""One look at what is true: what counts under its rule, what explains what, what is to be kept quiet."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.causes import explained, muting
+from alerts.condition import Condition
+from alerts.evidence import shaped
+from alerts.rules import Rule, Rules
+from alerts.silence import Orders
+from alerts.state import Incident, State
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is true at this look: given at all, counting under its rule, and muted by what."""
+
+    given: Container[str]
+    present: Mapping[str, Condition]
+    muted: Mapping[str, str]
+    pressing: frozenset[str]
+    """Causes of something that has held long enough by its own rule: they do not wait themselves."""
+    hushed: Mapping[str, str]
+    """Keys that somebody silenced, and the words for it."""
+
+    def opens(self, key: str, old: Incident | None, rule: Rule, now: datetime) -> bool:
+        """Whether it opens now, where it has not."""
+        held = now - (old.true_since if old else now) >= rule.for_
+        return key not in self.muted and (held or key in self.pressing)
+
+
+def look_at(
+    state: State, given: Mapping[str, Condition], *, now: datetime, rules: Rules, orders: Orders
+) -> Look:
+    """What the conditions mean under the rules, with what is open and what people asked for."""
+    present: dict[str, Condition] = {}
+    open_ = {key: incident for key, incident in state.incidents.items() if incident.open}
+    for key, condition in given.items():
+        counts = shaped(condition, rules.of(key), open_=key in open_)
+        if counts is not None:
+            present[key] = counts
+    live = {key: incident.content for key, incident in open_.items()} | present
+    quiet = orders.at(now, rules.maintenance)
+    silenced = {key: silence for key in {*live, *state.incidents} if (silence := quiet.silence(key))}
+
+    def able(cause: str, effect: str) -> bool:
+        """What is not told itself, or is only not yet called over, never mutes what is worse."""
+        told = cause in present and cause not in silenced
+        return told or live[effect].severity.weight <= live[cause].severity.weight
+
+    muted = muting(live, able=able)
+    effects: dict[str, list[str]] = {}
+    for effect, cause in muted.items():
+        if effect in present:
+            effects.setdefault(cause, []).append(effect)
+    pressing = set()
+    for cause, keys in effects.items():
+        if cause in present:
+            present[cause] = explained(present[cause], [live[key] for key in keys])
+        if any(now - _since(state, key, now) >= rules.of(key).for_ for key in keys):
+            pressing.add(cause)
+    hushed = {key: silence.words for key, silence in silenced.items()}
+    return Look(given, present, muted, frozenset(pressing), hushed)
+
+
+def _since(state: State, key: str, now: datetime) -> datetime:
+    known = state.incidents.get(key)
+    return known.true_since if known else now

@@ -1,0 +1,74 @@
+"""What people ask of the pager, in its database: they write rows, and the pager reads them as it goes."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from alerts.silence import Ack, Orders, Silence
+from alerts.store import Begin, guarded
+from alerts.tables import acks, incidents, silences
+
+
+class OrderBook:
+    """Reads and writes `alert_silences` and `alert_acks`. Raises StoreError where it cannot."""
+
+    def __init__(self, engine: sa.Engine, *, begin: Begin | None = None) -> None:
+        """`begin` opens a writing transaction where the owner of the database wants to guard those."""
+        self._engine = engine
+        self._begin: Begin = begin or engine.begin
+
+    def read(self, now: datetime) -> Orders:
+        """All that still has to do with the pager: silences not over, acknowledgements of what is open."""
+        return guarded(lambda: self._read(now))
+
+    def _read(self, now: datetime) -> Orders:
+        with self._engine.connect() as db, db.begin():
+            wanted = sa.select(silences).where(silences.c.ends_at > now).order_by(silences.c.number)
+            kept = tuple(
+                Silence(row.prefix, row.starts_at, row.ends_at, row.author, row.reason, row.number)
+                for row in db.execute(wanted)
+            )
+            open_ = sa.select(incidents.c.incident)
+            said = sa.select(acks).where(acks.c.incident.in_(open_)).order_by(acks.c.number)
+            taken = tuple(Ack(row.number, row.incident, row.author) for row in db.execute(said))
+            return Orders(kept, taken)
+
+    def silence(self, asked: Silence) -> int:
+        """Write a silence down; its number."""
+        row = {
+            "prefix": asked.prefix,
+            "starts_at": asked.starts_at,
+            "ends_at": asked.ends_at,
+            "author": asked.author,
+            "reason": asked.reason,
+        }
+        return guarded(lambda: self._insert(silences, row))
+
+    def end(self, number: int, now: datetime) -> bool:
+        """Let a silence end now; False where there is none of that number that still holds."""
+        wanted = silences.update().where(silences.c.number == number, silences.c.ends_at > now)
+
+        def ended() -> bool:
+            with self._begin() as db:
+                return db.execute(wanted.values(ends_at=now)).rowcount > 0
+
+        return guarded(ended)
+
+    def acknowledge(self, incident: int, *, author: str, now: datetime) -> bool:
+        """Say that somebody has an incident in hand; False where none of that number is open."""
+
+        def open_() -> bool:
+            with self._engine.connect() as db, db.begin():
+                found = sa.select(incidents.c.incident).where(incidents.c.incident == incident)
+                return incident > 0 and db.execute(found).first() is not None
+
+        if not guarded(open_):
+            return False
+        row = {"incident": incident, "author": author, "made_at": now}
+        guarded(lambda: self._insert(acks, row))
+        return True
+
+    def _insert(self, table: sa.Table, row: dict[str, object]) -> int:
+        with self._begin() as db:
+            number: int = db.execute(table.insert().values(row).returning(table.c.number)).scalar_one()
+            return number
