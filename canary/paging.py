@@ -1,19 +1,20 @@
 """Who is told: Slack as it is configured, or nobody."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from alerts.condition import Condition, Notice
 from alerts.delivery import Sender
+from alerts.orders import OrderBook
 from alerts.pager import Hooks
 from alerts.pager import Pager as RealPager
-from alerts.rules import Rule, Rules
 from alerts.slack import SlackSender
 from alerts.store import Store
 from alerts.webhook import WebhookSender
 from canary.config.models import Config, SlackConfig
 from canary.ledger import Ledger
 from canary.metrics import Metrics
+from canary.paging_rules import rules_of
 from canary.watch import Pager
 
 
@@ -49,11 +50,6 @@ def make_pager(
     """Slack as it is configured; nobody for a configuration without it, and for a check (no listeners)."""
     if config.slack is None or listeners is None:
         return SilentPager()
-    window = config.canary.window
-    rules = Rules(default=Rule(repeat=config.slack.repeat, resolve_delay=2 * window))
-    rules = rules.with_rule(
-        "blind:", Rule(for_=min(window, timedelta(seconds=60)), repeat=config.slack.repeat)
-    )
 
     def sent(notice: Notice) -> None:
         metrics.counter("notices_sent_total", notice.kind).inc()
@@ -64,7 +60,13 @@ def make_pager(
         on_sent=sent,
         on_failed=lambda _notice, _error: metrics.counter("notices_failed_total").inc(),
     )
-    return RealPager(Store(ledger.engine, begin=ledger.begin), sender(config.slack), rules=rules, hooks=hooks)
+    return RealPager(
+        Store(ledger.engine, begin=ledger.begin),
+        sender(config.slack),
+        rules=rules_of(config),
+        hooks=hooks,
+        orders=OrderBook(ledger.engine, begin=ledger.begin),
+    )
 
 
 def sender(told: SlackConfig) -> Sender:

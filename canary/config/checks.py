@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from canary.config.alerts import AlertsConfig, ObjectiveConfig
+from canary.config.checks_alerts import check_alerts, check_objectives
 from canary.config.checks_files import check_files
 from canary.config.checks_probes import check_probes
 from canary.config.checks_stages import check_stages
@@ -32,6 +34,8 @@ def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
         _times(draft, canary)
         if isinstance(ledger, LedgerConfig):
             _retention(draft, canary, ledger)
+            promised = {path: table for path, table in tables.items() if isinstance(table, ObjectiveConfig)}
+            check_objectives(draft, promised, canary=canary, ledger=ledger, probes=list(probes.values()))
         check_probes(draft, canary, probes=probes, stages=stages)
         check_stages(draft, canary, stages)
     if isinstance(web, WebConfig) and web.host not in _LOOPBACK:
@@ -42,6 +46,8 @@ def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
         )
     if isinstance(slack, SlackConfig):
         _slack(draft, slack)
+    if isinstance(alerts := tables.get(("alerts",)), AlertsConfig):
+        check_alerts(draft, alerts)
     check_files(draft, tables)
 
 

@@ -81,7 +81,10 @@ def _opened(line: str) -> str:
 
 def _table(name: str, is_list: bool, counts: dict[str, int]) -> Path:
     parts = [part.strip().strip('"') for part in name.split(".")]
+    whole = ".".join(parts)
     if is_list:
-        counts[parts[0]] = counts.get(parts[0], -1) + 1
+        counts[whole] = counts.get(whole, -1) + 1
+    if whole in counts:
+        return (*parts, counts[whole])
     at = counts.get(parts[0])
     return tuple(parts) if at is None else (parts[0], at, *parts[1:])

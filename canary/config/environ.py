@@ -41,7 +41,7 @@ def put(draft: Draft, parts: Sequence[str], value: Any, *, origin: str) -> None:
         if isinstance(at, list) and step == len(at):
             at.append({})
         elif isinstance(at, dict) and at.get(str(step)) is None:
-            at[str(step)] = [] if index == 0 and step in LISTS else {}
+            at[str(step)] = [] if isinstance(path[index + 1], int) else {}
         at = value_at((step,), at)
         if not isinstance(at, dict | list):
             return  # the file has something else there, and that is a fault of its own
@@ -70,7 +70,7 @@ def _located(draft: Draft, parts: Sequence[str], origin: str) -> Path | None:
         draft.problems.append(f"{origin}: must name {form}")
         return None
     if head in SINGLE:
-        return tuple(parts)
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
     at = _index(draft, head, parts[1], origin)
     return None if at is None else (head, at, *parts[2:])
 

@@ -14,7 +14,7 @@ from canary.config.fields import Table
 from canary.config.models import Config
 from canary.config.problems import ConfigError, Draft, Fault, fault_of, plain
 from canary.config.renames import RENAMED, Rename, rename
-from canary.config.schema import KINDS, LISTS, SINGLE, Path, nearest, table_at, value_at
+from canary.config.schema import KINDS, LISTS, REQUIRED, SINGLE, Path, nearest, table_at, value_at
 from canary.config.stages import FIRST_KEY, FIRST_PARTITIONER
 
 VARIABLE = "CANARY_CONFIG"
@@ -90,7 +90,7 @@ def _fill(draft: Draft) -> None:
         [(index, item) for index, item in enumerate(found) if isinstance(item, dict)]
         if isinstance(found := raw.get(name), list)
         else []
-        for name in LISTS
+        for name in REQUIRED
     )
     for index, probe in probes:
         if len(probes) > 1 and "rate" not in probe:
@@ -122,13 +122,15 @@ def _places(draft: Draft) -> Iterable[Path]:
     yield from ((name,) for name in SINGLE if name in draft.raw)
     for name in LISTS:
         items = draft.raw.get(name)
+        if items is None and name not in REQUIRED:
+            continue
         if not isinstance(items, list):
             what = (
                 f"must be a list: write [[{name}]]" if name in draft.raw else f"is missing: write [[{name}]]"
             )
             draft.problems.append(draft.told(Fault((name,), what, bare=True)))
             continue
-        if not items:
+        if not items and name in REQUIRED:
             draft.problems.append(f"{name}: must not be empty")
         for index, item in enumerate(items):
             if isinstance(item, dict):

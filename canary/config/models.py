@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from canary.config.alerts import AlertsConfig, ObjectiveConfig
 from canary.config.fields import (
     Address,
     Count,
@@ -99,3 +100,5 @@ class Config(Table):
     probes: Annotated[tuple[ProbeConfig, ...], Field(min_length=1)]
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     slack: SlackConfig | None = None
+    alerts: AlertsConfig = AlertsConfig()
+    objectives: tuple[ObjectiveConfig, ...] = ()

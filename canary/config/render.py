@@ -67,16 +67,23 @@ def _with_inner(path: Path, name: str, table: Any, listed: bool = False) -> Iter
     for key, value in table if isinstance(table, Table) else ():
         if _is_table(value) and (value or isinstance(value, Table)):
             yield from _with_inner((*path, key), f"{name}.{key}", value)
+        elif _is_list(value):
+            for index, item in enumerate(value):
+                yield from _with_inner((*path, key, index), f"{name}.{key}", item, listed=True)
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, Table | dict)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, tuple) and any(isinstance(item, Table) for item in value)
+
+
 def _items(table: Any) -> Iterator[tuple[str, Any]]:
     """The keys with a value of their own; inner tables follow under their own headers."""
     if isinstance(table, Table):
-        yield from ((key, value) for key, value in table if not _is_table(value))
+        yield from ((key, value) for key, value in table if not (_is_table(value) or _is_list(value)))
     else:
         yield from table.items()
 

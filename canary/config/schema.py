@@ -5,6 +5,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from canary.config.alerts import AlertsConfig, ObjectiveConfig
 from canary.config.fields import Table
 from canary.config.ledger import LedgerConfig
 from canary.config.models import CanaryConfig, Config, SlackConfig, WebConfig
@@ -16,9 +17,18 @@ Path = tuple[str | int, ...]
 """Where a value stands: table, index in a list of tables, key."""
 
 SINGLE: Mapping[str, type[Table]] = types.MappingProxyType(
-    {"canary": CanaryConfig, "ledger": LedgerConfig, "web": WebConfig, "slack": SlackConfig}
+    {
+        "canary": CanaryConfig,
+        "ledger": LedgerConfig,
+        "web": WebConfig,
+        "slack": SlackConfig,
+        "alerts": AlertsConfig,
+    }
 )
-LISTS = ("probes", "stages")
+LISTS = ("probes", "stages", "objectives")
+REQUIRED = ("probes", "stages")
+"""Lists that every configuration has."""
+
 KINDS: Mapping[str, type[Table]] = types.MappingProxyType(
     {"kafka": KafkaStageConfig, "clickhouse": ClickHouseStageConfig}
 )
@@ -46,20 +56,23 @@ def table_at(path: Path, raw: Any) -> type[Table] | None:
     else:
         model = SINGLE.get(str(head))
     for key in rest:
-        model = None if model is None else _inner(model, key)
+        if not isinstance(key, int):  # a number picks one of a list's tables, which are all alike
+            model = None if model is None else _inner(model, key)
     return model
 
 
 def _item(head: str, value: Any) -> type[Table] | None:
-    if head == "probes":
-        return ProbeConfig
+    if head in ("probes", "objectives"):
+        return ProbeConfig if head == "probes" else ObjectiveConfig
     kind = value.get("kind") if isinstance(value, dict) else None
     return KINDS.get(kind) if isinstance(kind, str) else None
 
 
 def _inner(model: type[Table], key: str | int) -> type[Table] | None:
     field = model.model_fields.get(str(key))
-    kinds = kinds_of(field.annotation) if field else ()
+    kinds = kinds_of(field.annotation) if field else frozenset()
+    if field and tuple in kinds:
+        kinds = kinds_of(next(iter(get_args(field.annotation)), None))
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None)
 
 
