@@ -12,6 +12,9 @@ from tests.e2e.daemons import keys, load, on_time, told, trouble, unbalanced, wo
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.timeout(240)]
 
+IN_FLIGHT = 4
+"""Lanes, and so canaries, that a kill may catch between the ledger and the answer."""
+
 BROKERS = ["sandbox", pytest.param("kafka_sandbox", marks=pytest.mark.reference)]
 
 
@@ -74,21 +77,27 @@ def test_a_backlog_is_behind_and_never_lost(pipeline: Handle) -> None:
 
 
 def test_killed_in_the_middle_it_forgets_nothing(pipeline: Handle) -> None:
-    """kill -9 with canaries in flight and an open page: no false loss, no second page, nothing forgotten."""
+    """kill -9 with canaries in flight and an open page: no false loss, no second page, nothing forgotten.
+
+    Killed between Slack's answer and its record it would tell again, marked as a repeat: the crash matrix
+    asks for that. A canary written down and not yet posted is undelivered, and rightly so.
+    """
     said = told(pipeline)
     with daemon(pipeline, load("killed")) as running:
         assert works(running)
         pipeline.fault("drop", at="processed", count=1, canaries=True)
-        assert running.until(lambda: bool(said.about("lost between raw and processed")), within=60)
+        assert running.until(lambda: running.metric("notices_sent_total", kind="opened") >= 1, within=60)
+        assert said.about("lost between raw and processed")
         running.process.kill()
         running.process.wait()
     with daemon(pipeline, load("killed")) as again:
         assert works(again, 60)
-        assert {name for name in trouble(again) if name != "late"} <= {"lost"}
+        assert set(trouble(again)) <= {"late", "lost", "undelivered"}
         assert again.metric("outcomes_total", outcome="lost") <= 1
+        assert again.metric("outcomes_total", outcome="undelivered") <= IN_FLIGHT
         assert unbalanced(again.status()) == []
         assert again.until(lambda: not keys(again), within=60)
-    assert len(said.pages()) == 1
+    assert len([page for page in said.pages() if " lost " in page]) == 1
 
 
 def test_its_windows_answer_while_the_broker_is_frozen(pipeline: Handle) -> None:

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from canary.ledger import Ledger
+from tests.chaos.points import PointedLedger
 
 
 class Died(BaseException):
     """The monitor's process is gone; nothing that it had in memory is left."""
 
 
-class FailingLedger(Ledger):
+class FailingLedger(PointedLedger):
     """`full` and `locked` refuse every write; `dies_in` so many transactions, before or after a commit."""
 
     full = False

@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from alerts.condition import Kind, Notice
+from alerts.delivery import Sender
 from alerts.pager import Pager
 from alerts.rules import Rule, Rules
 from alerts.store import Store
+from canary.ask import Stage
 from canary.clock import Line
 from canary.content import HABITS
-from canary.courier import Courier
+from canary.courier import Courier, Ingress
 from canary.desk import Desk, Plan
 from canary.event import Payload
 from canary.identity import Mint, Verifier
@@ -102,7 +104,7 @@ class World:
             probes=[self._probe(line)],
             stages={name: self._stage(name, line) for name in self.stages},
             verifier=Verifier(SECRET, [self.probe]),
-            pager=Pager(Store(self.ledger.engine, begin=self.ledger.begin), self.inbox, rules=rules),
+            pager=Pager(Store(self.ledger.engine, begin=self.ledger.begin), self._sender(), rules=rules),
             relane=lambda _probe, _partitions: None,
             retention=(timedelta(days=1), timedelta(days=30), timedelta(days=400)),
         )
@@ -115,11 +117,17 @@ class World:
             mint=Mint(SECRET, self.probe),
             payload=Payload(SECRET, self.probe),
             habits=HABITS["posthog"],
-            courier=Courier(VirtualIngress(self.pipeline, now=line.now), workers=0),
+            courier=Courier(self._ingress(line), workers=0),
             lanes=[Lane(n, n % PARTITIONS, (f"canary-p-{n}",)) for n in range(self.lanes)],
         )
 
-    def _stage(self, name: str, line: Line) -> VirtualTopic | VirtualTable:
+    def _sender(self) -> Sender:
+        return self.inbox
+
+    def _ingress(self, line: Line) -> Ingress:
+        return VirtualIngress(self.pipeline, now=line.now)
+
+    def _stage(self, name: str, line: Line) -> Stage:
         if name == EVENTS:
             return VirtualTable(self.pipeline, self.eyes, name=name, now=line.now)
         return VirtualTopic(
