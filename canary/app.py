@@ -9,13 +9,14 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry
 
 from alerts.condition import Notice
+from canary.around import NOTHING, Around
 from canary.ask import Stage
 from canary.clock import Clock, Line, SystemClock
 from canary.config.models import Config
 from canary.config.probes import ProbeConfig
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig, StageConfig
 from canary.content import HABITS
-from canary.courier import Courier
+from canary.courier import Courier, Ingress
 from canary.desk import Desk, Plan
 from canary.edges import clickhouse, http, kafka
 from canary.event import EVENT_NAME, Payload
@@ -73,18 +74,19 @@ def build(
     ledger_url: str | None = None,
     checking: Checking | None = None,
     clock: Clock | None = None,
+    around: Around = NOTHING,
 ) -> App:
     """Put everything together. Raises LedgerInUse, LedgerUnusable or SecretError; touches no network."""
     clock = clock or SystemClock()
-    ledger = Ledger.open(ledger_url or config.ledger.url)
+    ledger = around.ledger(ledger_url or config.ledger.url)
     try:
-        return _built(config, ledger, checking, clock)
+        return _built(config, ledger, checking, clock, around)
     except BaseException:
         ledger.close()
         raise
 
 
-def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clock) -> App:
+def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clock, around: Around) -> App:
     line = Line(clock, not_before=ledger.last_instant())
     names = [_probe_name(probe, checking) for probe in _chosen(config, checking)]
     metrics = Metrics(CollectorRegistry(), probes=names, stages=[stage.name for stage in config.stages])
@@ -96,14 +98,20 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
         metrics=metrics,
     )
     secret = config.canary.made_key().encode()
-    verifier = Verifier(secret, [*names, *_other_names(config)])
+    others = [name for probe in config.probes for name in (probe.name, f"{probe.name}/check")]
+    verifier = Verifier(secret, [*names, *others])
     listeners: list[Callable[[Notice], None]] = []
-    pager = make_pager(config, ledger, metrics, None if checking else listeners)
+    pager = make_pager(config, ledger, metrics, None if checking else listeners, around=around.sender)
     lanes = Laner(config)
+    every = timedelta(0) if checking else READ_EVERY
+    stages = _stages(config, verifier, line.now, ledger, every=every)
     watch = Watch(
         desk,
-        probes=[_probe(one, secret, lanes, checking, line.now) for one in _chosen(config, checking)],
-        stages=_stages(config, verifier, line.now, ledger, every=timedelta(0) if checking else READ_EVERY),
+        probes=[
+            _probe(one, secret, lanes, checking, around.ingress(_ingress(one, line.now)))
+            for one in _chosen(config, checking)
+        ],
+        stages={name: around.stage(name, stage) for name, stage in stages.items()},
         verifier=verifier,
         pager=pager,
         relane=lanes.relane,
@@ -142,11 +150,7 @@ def _probe_name(probe: ProbeConfig, checking: Checking | None) -> str:
     return probe.name if checking is None else f"{probe.name}/check"
 
 
-def _other_names(config: Config) -> list[str]:
-    return [name for probe in config.probes for name in (probe.name, f"{probe.name}/check")]
-
-
-def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | None, now: Now) -> Probe:
+def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | None, via: Ingress) -> Probe:
     name = _probe_name(told, checking)
     rate = checking.rate if checking else told.rate
     pace = Pace(
@@ -161,7 +165,7 @@ def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | 
         mint=Mint(secret, name),
         payload=Payload(secret, name, person=told.person, template=told.template()),
         habits=HABITS[told.preset],
-        courier=Courier(_ingress(told, now), workers=MAX_WORKERS),
+        courier=Courier(via, workers=MAX_WORKERS),
         lanes=mine,
     )
 

@@ -45,9 +45,17 @@ class SilentPager:
 
 
 def make_pager(
-    config: Config, ledger: Ledger, metrics: Metrics, listeners: Sequence[Callable[[Notice], None]] | None
+    config: Config,
+    ledger: Ledger,
+    metrics: Metrics,
+    listeners: Sequence[Callable[[Notice], None]] | None,
+    *,
+    around: Callable[[Sender], Sender],
 ) -> Pager:
-    """Slack as it is configured; nobody for a configuration without it, and for a check (no listeners)."""
+    """Slack as it is configured; nobody for a configuration without it, and for a check (no listeners).
+
+    `around` makes the sender that is used of the one that is configured.
+    """
     if config.slack is None or listeners is None:
         return SilentPager()
 
@@ -62,7 +70,7 @@ def make_pager(
     )
     return RealPager(
         Store(ledger.engine, begin=ledger.begin),
-        sender(config.slack),
+        around(sender(config.slack)),
         rules=rules_of(config),
         hooks=hooks,
         orders=OrderBook(ledger.engine, begin=ledger.begin),

@@ -117,8 +117,9 @@ def _told_wrongly(world: MortalWorld) -> Iterator[str]:
         yield f"{again} messages came again (deaths: {died})"
     if doubted > sum(point in UNSENT for point in died):
         yield f"{doubted} messages were called repeats and were none (deaths: {died})"
-    open_ = Counter(n.key for n in {n.id: n for n in world.inbox.notices}.values() if n.kind is Kind.OPENED)
-    open_ -= Counter(n.key for n in {n.id: n for n in world.inbox.notices}.values() if n.kind is Kind.RESOLVED)
+    told = {(notice.id, notice.key, notice.kind) for notice in world.inbox.notices}
+    open_ = Counter(key for _, key, kind in told if kind is Kind.OPENED)
+    open_ -= Counter(key for _, key, kind in told if kind is Kind.RESOLVED)
     if open_:
         yield f"never resolved: {dict(open_)}"
 

@@ -31,7 +31,11 @@ POINTS = (
     "inject: before the post",
     "inject: after the post",
     "inject: answers not yet written",
-    *(f"follow {stage}: {when} look" for stage in ("raw", "processed", "events") for when in ("before", "after")),
+    *(
+        f"follow {name}: {when} look"
+        for name in ("raw", "processed", "events")
+        for when in ("before", "after")
+    ),
     "follow events: before copies",
     "follow events: after copies",
     "follow events: before last look",

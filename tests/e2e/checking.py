@@ -125,6 +125,12 @@ def rows_of_canaries(sandbox: Handle) -> int:
     return int(_clickhouse(sandbox, "SELECT count() FROM posthog.events WHERE event = 'ingestion_canary'"))
 
 
+def ids_of_canaries(sandbox: Handle) -> frozenset[str]:
+    """The ids of all canaries that have arrived so far."""
+    asked = "SELECT DISTINCT toString(uuid) FROM posthog.events WHERE event = 'ingestion_canary' FORMAT TSV"
+    return frozenset(_clickhouse(sandbox, asked).split())
+
+
 def _clickhouse(sandbox: Handle, query: str) -> str:
     password = (sandbox.dir / "ch-password").read_text().strip()
     headers = {"X-ClickHouse-User": "canary", "X-ClickHouse-Key": password}
