@@ -7,19 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from canary.probe import Schedule
-from reconcile.compare import Limits
-from tests.virtual.naming import Named
 from tests.virtual.oracle import faults
 from tests.virtual.pipeline import EVENTS, PROCESSED
+from tests.virtual.terms import Terms
 from tests.virtual.truth import unexplained
 from tests.virtual.world import World
 
 HOUR = 3600
 TICK = 5.0
-LIMITS = Limits(
-    objective=timedelta(seconds=30), patience=timedelta(seconds=90), lost_after=timedelta(minutes=30)
-)
-PEACE = Named("a clean day", "clean", lambda _world: None)
+TERMS = Terms(objective=30, patience=90, lost_after=1800)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ def day(hours: int = 24, seed: int = 1) -> Day:
     chance = random.Random(seed)
     with TemporaryDirectory() as folder:
         minute = timedelta(minutes=1)
-        world = World(Path(folder) / "ledger.db", times=Schedule(minute, minute), limits=LIMITS, rate=0.2)
+        world = World(Path(folder) / "ledger.db", times=Schedule(minute, minute), terms=TERMS, rate=0.2)
         try:
             restarts = deployments = 0
             for _ in range(hours * 2):
@@ -55,7 +51,7 @@ def day(hours: int = 24, seed: int = 1) -> Day:
                 _run(world, chance, HOUR / 2 - spent)
             world.finish(tick=TICK, peace=300)
             world.run(180, TICK)  # the last window and its grace
-            wrong, pages = tuple(faults(world)), tuple(unexplained(world, PEACE))
+            wrong, pages = tuple(faults(world)), tuple(unexplained(world))
             return Day(hours, len(world.mine), restarts, deployments, wrong, pages)
         finally:
             world.close()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from alerts.condition import Kind
 from canary.values import Track
 from tests.virtual.faults import CATALOGUE
 from tests.virtual.naming import Named
@@ -31,6 +32,8 @@ class Play:
     after_fault: list[float] = field(default_factory=list)
     after_proof: list[float] = field(default_factory=list)
     to_page: list[float] = field(default_factory=list)
+    to_end: list[float] = field(default_factory=list)
+    page: str = ""
     wrong: list[str] = field(default_factory=list)
     false_pages: list[str] = field(default_factory=list)
     missing_pages: list[str] = field(default_factory=list)
@@ -50,13 +53,13 @@ def _play(fault: Named, begins: float) -> Play:
     with TemporaryDirectory() as folder:
         world = World(Path(folder) / "ledger.db")
         try:
-            began = _run(world, fault, begins)
-            return _scored(world, fault, began)
+            return _scored(world, fault, *_run(world, fault, begins))
         finally:
             world.close()
 
 
-def _run(world: World, fault: Named, begins: float) -> float:
+def _run(world: World, fault: Named, begins: float) -> tuple[float, float]:
+    """When the fault began, and when it was over."""
     tick = FINE if fault.lasts < 300 else COARSE
     world.run(begins, FINE)
     began = world.clock.monotonic()
@@ -65,25 +68,30 @@ def _run(world: World, fault: Named, begins: float) -> float:
         world.pipeline.todo["drop", PROCESSED] += 2
     world.run(fault.lasts, tick)
     fault.undo(world)
+    ended = world.clock.monotonic()
     world.run(40, FINE)
     world.finish(tick=COARSE)
-    return began
+    return began, ended
 
 
-def _scored(world: World, fault: Named, began: float) -> Play:
+def _scored(world: World, fault: Named, began: float, ended: float) -> Play:
     tracks = world.tracks()
     play = Play(
         wrong=faults(world, may_miss=fault.may_miss),
         false_pages=unexplained(world, fault),
-        to_page=list(_paged_after(world, fault, began)),
+        to_page=[at - began for at, _ in _first(world, fault, Kind.OPENED, began)],
+        to_end=[max(0.0, at - ended) for at, _ in _first(world, fault, Kind.RESOLVED, began)],
+        page=next((title for _, title in _first(world, fault, Kind.OPENED, began)), ""),
     )
+    if len(play.to_end) < len(play.to_page):
+        play.wrong.append(f"a page was never called over: {world.unresolved()}")
     told = [notice.key for notice in world.opened()]
     judged = [track.judged for track in tracks.values() if track.judged is not None]
     got = {item.outcome.value for item in judged} | {flag.value for item in judged for flag in item.flags}
     play.wrong += [f"nobody was called {what}" for what in fault.expects - got]
     play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in told)]
     for id_ in world.mine:
-        if (done := harm(world.pipeline.fates[id_], world.limits)) is not None and id_ in tracks:
+        if (done := harm(world.pipeline.fates[id_], world.terms)) is not None and id_ in tracks:
             _count(play, world, done, tracks[id_])
     if not play.injected and fault.pages:  # nothing was done to a canary: the fault itself is what is found
         play.injected = 1
@@ -114,9 +122,14 @@ def _due(world: World, track: Track) -> float:
     return world.pipeline.fates[owed.id].sent_at + left
 
 
-def _paged_after(world: World, fault: Named, began: float) -> Iterator[float]:
+def _first(world: World, fault: Named, kind: Kind, since: float) -> Iterator[tuple[float, str]]:
+    """For each page of the fault: when it was first told so, and its title."""
     for page in fault.pages:
         told = zip(world.inbox.notices, world.inbox.told_at, strict=True)
-        first = next((at for notice, at in told if notice.key.startswith(page) and at >= began), None)
-        if first is not None:
-            yield first - began
+        hits = (
+            (at, notice.content.title)
+            for notice, at in told
+            if notice.kind is kind and notice.key.startswith(page) and at >= since
+        )
+        if (first := next(hits, None)) is not None:
+            yield first

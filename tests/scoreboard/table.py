@@ -47,6 +47,8 @@ class Row:
     from_fault: Times
     from_proof: Times
     to_page: Times
+    to_end: Times
+    page: str
     wrong: int
     false_pages: int
     reason: str = ""
@@ -64,6 +66,8 @@ def row(name: str, plays: Sequence[Play]) -> Row:
         from_fault=_times([t for play in plays for t in play.after_fault]),
         from_proof=_times([t for play in plays for t in play.after_proof]),
         to_page=_times([t for play in plays for t in play.to_page]),
+        to_end=_times([t for play in plays for t in play.to_end]),
+        page=next((play.page for play in plays if play.page), ""),
         wrong=sum(len(play.wrong) for play in plays) + missing,
         false_pages=sum(len(play.false_pages) for play in plays),
         reason=next((why for part, why in REASONS.items() if part in name), ""),
@@ -93,7 +97,7 @@ def worse(now: Row, before: Row) -> list[str]:
         count, stood = getattr(now, name), getattr(before, name)
         if count > stood:
             found += [f"{now.fault}: {name} {count}, was {stood}"]
-    for name in ("from_fault", "from_proof", "to_page"):
+    for name in ("from_fault", "from_proof", "to_page", "to_end"):
         took, stood_at = getattr(now, name), getattr(before, name)
         if took and stood_at and took[1] > stood_at[1] + 1.0:
             found.append(f"{now.fault}: {name} p99 {took[1]} s, was {stood_at[1]} s")
@@ -128,12 +132,13 @@ def markdown(rows: Sequence[Row], peace: Day) -> str:
         "Where a fault itself must not be told (a lawful change, a restart, a clock), two are lost\n"
         "amid it, and have to be found. Times are p50 / p99 in seconds: from the fault to the verdict,\n"
         "from the proof (or the end of window and grace, where that is later) to the verdict, and from the\n"
-        "fault to the page. *Wrong* are verdicts or reports that the oracle contradicts, and pages that are\n"
-        "missing; *false pages* are those that nothing which was done accounts for.\n\n"
+        "fault to its page, and from its end to the message that calls it over. *Wrong* are verdicts or\n"
+        "reports that the oracle contradicts, and pages missing or never called over; *false pages* are\n"
+        "those that nothing which was done accounts for.\n\n"
     )
     columns = (
-        "fault | injected | found | named right | fault to verdict | proof to verdict | fault to page | wrong"
-        " | false pages | peer | why"
+        "fault | injected | found | named right | fault to verdict | proof to verdict | fault to page"
+        " | end to resolution | wrong | false pages | page | peer | why"
     )
     lines = [f"| {columns} |", "|" + "---|" * (columns.count("|") + 1)]
     lines += [_line(one) for one in rows]
@@ -168,10 +173,11 @@ def _line(one: Row) -> str:
         one.named,
         *(
             f"{times[0]} / {times[1]}" if times else ""
-            for times in (one.from_fault, one.from_proof, one.to_page)
+            for times in (one.from_fault, one.from_proof, one.to_page, one.to_end)
         ),
         one.wrong,
         one.false_pages,
+        one.page,
         PEER.get(one.fault, ""),
         one.reason,
     )

@@ -34,6 +34,7 @@ class Eyes:
         self.slow: dict[str, float] = {}
         self.partial: set[str] = set()
         self.no_copies: set[str] = set()
+        self.bites: set[str] = set()
         self.clocks: dict[str, timedelta] = {}
 
     def open(self) -> None:
@@ -42,6 +43,7 @@ class Eyes:
         self.slow.clear()
         self.partial.clear()
         self.no_copies.clear()
+        self.bites.clear()
         self.clocks.clear()
 
     def skew(self, stage: str) -> Skew | None:
@@ -93,6 +95,8 @@ class VirtualTopic:
         if blind:
             return Look(self._name, started, started, blind=blind, positions_unreadable=blind)
         found = [item for place, log in self._logs() for item in self._read(place, log, started)]
+        if self._name in self._eyes.bites:
+            found.sort(key=lambda item: item.id.int & 0xFFFF)
         self._clock.advance(self._eyes.slow.get(self._name, 0.001))
         hidden = self._name in self._eyes.no_positions
         return Look(
@@ -116,8 +120,13 @@ class VirtualTopic:
         offset, since, until = self._at.get(place, (len(log.records), now, now))
         if offset < log.start:
             offset, since = log.start, now
-        new = list(enumerate(log.records[offset:], offset))
-        self._at[place] = (len(log.records), since, now)
+        end = len(log.records)
+        if self._name in self._eyes.bites and end > offset + 1:
+            end, reached = offset + 1, until  # what lies behind has not been read
+        else:
+            reached = now
+        new = list(enumerate(log.records[offset:end], offset))
+        self._at[place] = (end, since, reached)
         side = SIDES[self._name][place[0]]
         return [self._sighting(place, n, record, side, (until, now)) for n, record in new]
 

@@ -28,6 +28,14 @@ def faults() -> Iterator[Named]:
         yield Named(f"{stage} slow", "slow", _slow(stage, 2.0), _slow(stage, 0.001), lasts=30, stage=stage)
     for stage in (RAW, PROCESSED):
         yield Named(
+            f"{stage} read in bites of one record, in no order",
+            "order",
+            _bite(stage),
+            _whole(stage),
+            lasts=30,
+            stage=stage,
+        )
+        yield Named(
             f"positions of {stage} unreadable",
             "blind",
             _hide(stage),
@@ -56,6 +64,14 @@ def _see(stage: str) -> Deed:
 
 def _slow(stage: str, seconds: float) -> Deed:
     return lambda world: world.eyes.slow.update({stage: seconds})
+
+
+def _bite(stage: str) -> Deed:
+    return lambda world: world.eyes.bites.add(stage)
+
+
+def _whole(stage: str) -> Deed:
+    return lambda world: world.eyes.bites.discard(stage)
 
 
 def _hide(stage: str) -> Deed:
@@ -97,7 +113,26 @@ def _clocks() -> Iterator[Named]:
                 lasts=30,
                 stage=stage,
             )
+        yield Named(
+            f"clock of {stage} drifts",
+            "clock",
+            _drift_of(stage),
+            _right(stage),
+            lasts=10,
+            stage=stage,
+        )
     yield Named("wall clock drifts", "clock", _drift, lasts=10)
+
+
+def _drift_of(stage: str) -> Deed:
+    """A second in each round, forwards, for half a minute."""
+
+    def drift(world: World) -> None:
+        for seconds in range(30):
+            _off(stage, seconds)(world)
+            world.run(1)
+
+    return drift
 
 
 def _drift(world: World) -> None:

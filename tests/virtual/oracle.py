@@ -2,20 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from canary.values import Track
+from tests.virtual.path import path
 from tests.virtual.pipeline import Fate
-from tests.virtual.world import LIMITS, World
+from tests.virtual.terms import Terms
+from tests.virtual.world import World
 
-BLUR = LIMITS.resolution.total_seconds() + 3.0
-"""An arrival is known to within a look; only what is further past the objective has to be called late."""
+LOOK = 3.0
+"""Seconds that a look, or the pause before it, adds to what is known of an arrival."""
 
 
-def right(fate: Fate, objective: float) -> set[str]:
-    """The outcomes that are right in the end, when everything was healed and read; seconds."""
+def right(fate: Fate, terms: Terms) -> set[str]:
+    """The outcomes that are right in the end, when everything was healed and read."""
     if fate.arrived_at is not None:
-        if fate.arrived_at - fate.sent_at <= objective:
+        if fate.arrived_at - fate.sent_at <= terms.objective:
             return {"on_time"}
         return {"on_time", "late"}
     if fate.receipt == "refused":
@@ -27,9 +31,10 @@ def right(fate: Fate, objective: float) -> set[str]:
     return {"lost"}
 
 
-def far_late(fate: Fate, objective: float) -> bool:
-    """Whether it came so long past the objective (seconds) that nothing but "late" will do."""
-    return fate.arrived_at is not None and fate.arrived_at - fate.sent_at > objective + BLUR
+def far_late(fate: Fate, terms: Terms) -> bool:
+    """Whether it came so long past the objective that nothing but "late" will do."""
+    limit = terms.objective + terms.resolution + LOOK
+    return fate.arrived_at is not None and fate.arrived_at - fate.sent_at > limit
 
 
 def faults(world: World, *, may_miss: bool = False) -> list[str]:
@@ -44,21 +49,20 @@ def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> lis
     judged = track.judged if track is not None else None
     wrong: list[str] = []
     if judged is None or not judged.final:
-        return [f"no final outcome\n{world.told(id_)}"]
-    objective = world.limits.objective.total_seconds()
-    expected = right(fate, objective)
+        return [f"no final outcome\n{path(world, id_)}"]
+    expected = right(fate, world.terms)
     if may_miss and fate.receipt == "unknown":
         expected = expected | {"undelivered"}
     if judged.outcome not in expected:
         wrong.append(f"called {judged.outcome}, is {expected}")
     if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
         wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
-    if far_late(fate, objective) and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
+    if far_late(fate, world.terms) and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")
     if fate.gone_at is None and not fate.broke_promise and any(item.outcome == "lost" for item in said):
         wrong.append("called lost, and was not")
     wrong += _flags(fate, set(map(str, judged.flags)), may_miss)
-    return [f"{text}\n{world.told(id_)}" for text in wrong]
+    return [f"{text}\n{path(world, id_)}" for text in wrong]
 
 
 def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
@@ -92,4 +96,24 @@ def _of_windows(world: World, tracks: Mapping[UUID, Track]) -> list[str]:
         told = {name.value: n for name, n in report.outcomes.items() if n}
         if told != dict(counts.pop((report.probe, report.start), Counter())):
             wrong.append(f"window {report.start}: reported {told}, the ledger says otherwise")
-    return wrong + [f"window {start}: no report" for start in counts]
+    return wrong + [f"window {start}: no report" for start in counts] + _of_amendments(world, tracks)
+
+
+def _of_amendments(world: World, tracks: Mapping[UUID, Track]) -> list[str]:
+    """Each change of an outcome is one amendment, in its window's report and in the metric; one that a kill
+    kept from being written down was never told, and is made once more."""
+    changes: Counter[datetime] = Counter()
+    for id_, said in world.said.items():
+        outcomes = [item.outcome for item in said]
+        changes[tracks[id_].owed.window] += sum(a is not b for a, b in pairwise(outcomes))
+    told = Counter({report.start: report.amendments for report in world.reports()})
+    metrics = world.watch.desk.metrics.registry.collect()
+    samples = [s for metric in metrics for s in metric.samples if s.name == "ingestion_canary_amended_total"]
+    counted = sum(sample.value for sample in samples)
+    wrong = []
+    if world.runs == 1 and counted != changes.total():
+        wrong.append(f"{changes.total()} outcomes changed, and {counted:g} amendments were counted")
+    for start, number in changes.items():
+        if told[start] > number or (world.runs == 1 and told[start] != number):
+            wrong.append(f"window {start}: {number} outcomes changed, {told[start]} amendments reported")
+    return wrong

@@ -80,6 +80,7 @@ class Pipeline:
         self.promised_within = float("inf")
         self.answers: list[str] = []
         self.always = "accept"
+        self.watched: tuple[str, ...] = STAGES
         self._later: list[tuple[float, int, UUID]] = []
         self._order = count()
 
@@ -223,7 +224,13 @@ class Pipeline:
     def _gone(self, id_: UUID, into: str) -> None:
         fate = self.fates[id_]
         if fate.gone_at is None:
-            fate.gone_at, fate.gone_hop = self.clock.monotonic(), HOP_BEFORE[into]
+            fate.gone_at, fate.gone_hop = self.clock.monotonic(), self._hop(into)
+
+    def _hop(self, into: str) -> tuple[str, str]:
+        """The hop on which something happened, as far as the monitor was told to watch."""
+        at = STAGES.index(into)
+        before = [name for name in STAGES[:at] if name in self.watched]
+        return (before[-1] if before else "ingress", next(n for n in STAGES[at:] if n in self.watched))
 
     def _partition(self, id_: UUID) -> int:
         return self.fates[id_].partition

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reconcile.compare import Limits
 from tests.virtual.naming import Named
 from tests.virtual.oracle import far_late, right
 from tests.virtual.pipeline import HOP_BEFORE, STAGES, Fate
+from tests.virtual.terms import Terms
 from tests.virtual.world import World
 
 DOWN = 240.0
@@ -32,10 +32,9 @@ class Harm:
     proven_at: float
 
 
-def harm(fate: Fate, limits: Limits) -> Harm | None:
+def harm(fate: Fate, terms: Terms) -> Harm | None:
     """None where nothing happened to it that anybody has to know."""
-    objective = limits.objective.total_seconds()
-    outcomes = right(fate, objective)
+    outcomes = right(fate, terms)
     flags = {
         name
         for name, holds in (
@@ -45,7 +44,7 @@ def harm(fate: Fate, limits: Limits) -> Harm | None:
         )
         if holds
     }
-    if far_late(fate, objective):
+    if far_late(fate, terms):
         outcomes = {"late"}
     elif "on_time" in outcomes and not flags:
         return None
@@ -55,7 +54,7 @@ def harm(fate: Fate, limits: Limits) -> Harm | None:
         fate.gone_hop if lost else None,
         frozenset(flags),
         struck_at=fate.sent_at if fate.gone_at is None else fate.gone_at,
-        proven_at=_proven(fate, limits.patience.total_seconds()),
+        proven_at=_proven(fate, terms.patience),
     )
 
 
@@ -68,10 +67,10 @@ def _proven(fate: Fate, patience: float) -> float:
     return fate.gone_at
 
 
-def unexplained(world: World, fault: Named) -> list[str]:
+def unexplained(world: World, *faults: Named) -> list[str]:
     """Keys of pages that were opened and that nothing which really happened accounts for."""
     fates = [fate for one in (world, *world.others) for fate in one.pipeline.fates.values()]
-    owed = set(_explained(fates, fault, world.limits))
+    owed = {key for fault in faults for key in _of_a_fault(fault)} | set(_explained(fates, world.terms))
     return [
         notice.key
         for notice in world.opened()
@@ -79,7 +78,7 @@ def unexplained(world: World, fault: Named) -> list[str]:
     ]
 
 
-def _explained(fates: Sequence[Fate], fault: Named, limits: Limits) -> Iterator[str]:
+def _of_a_fault(fault: Named) -> Iterator[str]:
     yield from fault.pages
     if fault.kind == "blind":
         yield f"blind:{fault.stage}"
@@ -87,11 +86,14 @@ def _explained(fates: Sequence[Fate], fault: Named, limits: Limits) -> Iterator[
         yield from ("not_sending:", "ledger", "alerts/store")
     if fault.kind == "killed":  # written down, and never posted
         yield "undelivered:"
+
+
+def _explained(fates: Sequence[Fate], terms: Terms) -> Iterator[str]:
     for fate in fates:
         yield from _of_its_way(fate)
-        yield from _of_its_end(fate, limits.objective.total_seconds())
+        yield from _of_its_end(fate, terms.objective)
         if fate.gone_at is None:
-            yield from _behind(fate, limits.patience.total_seconds())
+            yield from _behind(fate, terms.patience)
 
 
 def _of_its_end(fate: Fate, objective: float) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,17 +38,23 @@ from tests.virtual.edges import Eyes, VirtualIngress, VirtualTable, VirtualTopic
 from tests.virtual.failing import Died, FailingLedger, new_ledger
 from tests.virtual.inbox import Inbox
 from tests.virtual.pipeline import EVENTS, PARTITIONS, STAGES, Pipeline
+from tests.virtual.terms import Terms
 
 PROBE = "p"
 SECRET = b"a secret of at least thirty-two bytes"
 TICK = 1.0
 WINDOW = timedelta(seconds=10)
 GRACE = timedelta(seconds=10)
-LIMITS = Limits(
-    objective=timedelta(seconds=5),
-    patience=timedelta(seconds=8),
-    lost_after=timedelta(seconds=600),
-)
+TERMS = Terms(objective=5, patience=8, lost_after=600)
+
+
+def _limits(terms: Terms) -> Limits:
+    return Limits(
+        objective=timedelta(seconds=terms.objective),
+        patience=timedelta(seconds=terms.patience),
+        lost_after=timedelta(seconds=terms.lost_after),
+        resolution=timedelta(seconds=terms.resolution),
+    )
 
 
 @dataclass(slots=True)
@@ -65,12 +71,13 @@ class World:
     said_at: dict[UUID, float] = field(default_factory=dict)
     lanes: int = 4
     times: Schedule = field(default_factory=lambda: Schedule(WINDOW, GRACE))
-    limits: Limits = LIMITS
+    terms: Terms = TERMS
     sending: bool = True
     rate: float = 1.0
     probe: str = PROBE
     stages: tuple[str, ...] = STAGES
     dies_before: str = ""
+    runs: int = 0
     shared: Pipeline | None = None
     others: list["World"] = field(default_factory=list)
     mine: set[UUID] = field(default_factory=set)
@@ -82,17 +89,18 @@ class World:
     def __post_init__(self) -> None:
         self.inbox = Inbox(self.clock)
         self.pipeline = self.shared or Pipeline(self.clock)
-        self.pipeline.promised_within = self.limits.patience.total_seconds()
+        self.pipeline.promised_within = self.terms.patience
         self._start()
 
     def _start(self) -> None:
+        self.runs += 1
         if not self.path.exists():
             self.path.write_bytes(new_ledger())
         self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
         line = Line(self.clock, not_before=self.ledger.last_instant())
         metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
         desk = Desk(
-            plan=Plan(times=self.times, limits=self.limits),
+            plan=Plan(times=self.times, limits=_limits(self.terms)),
             stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in self.stages],
             ledger=self.ledger,
             line=line,
@@ -196,12 +204,18 @@ class World:
         self.ledger.close()
         self._start()
 
+    def forget(self) -> None:
+        """Start on a new ledger: what the old one knew is nobody's any more."""
+        self.mine.clear()
+        self.said.clear()
+        self._start()
+
     def close(self) -> None:
         """Let go of every ledger."""
         for world in (*self.others, self):
             world.ledger.close()
 
-    def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 2.0) -> None:
+    def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 1.9) -> None:
         """Heal everything; go on until nothing from before is open, and long enough for pages to end."""
         self.pipeline.heal()
         self.eyes.open()
@@ -265,29 +279,3 @@ class World:
             if notice.kind is Kind.RESOLVED:
                 keys.remove(notice.key)
         return keys
-
-    def told(self, id_: UUID) -> str:
-        """One canary's whole path, for a failure."""
-        fate = self.pipeline.fates[id_]
-        track = self.ledger.find(id_)
-        lines = [
-            f"canary {id_}: {fate.receipt} at {fate.sent_at:.1f}; {', '.join(fate.done)}",
-            f"  really: arrived {fate.arrived_at}, gone {fate.gone_at} {fate.gone_hop}",
-            *(
-                f"  said {item.judged_at:%H:%M:%S}: {item.outcome} final={item.final} {item.hop} "
-                f"{sorted(item.flags)} {item.reason}"
-                for item in self.said.get(id_, ())
-            ),
-        ]
-        if track is not None:
-            lines += [
-                f"  seen {s.stage} {s.place} {s.partition}@{s.offset} {s.seen_at:%H:%M:%S}"
-                for s in track.seen
-            ]
-            lines.append(f"  sent {track.owed.sent_at:%H:%M:%S} window {track.owed.window:%H:%M:%S}")
-        return "\n".join(lines)
-
-
-def seconds(value: datetime, since: datetime) -> float:
-    """How long after, in seconds."""
-    return (value - since).total_seconds()
