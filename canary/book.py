@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from canary.readings import Progress, Reading, StageSpec, Standing
@@ -15,6 +16,8 @@ from reconcile.outcome import Outcome, Receipt
 WindowKey = tuple[str, datetime]
 LOOKED_FOR = frozenset({Outcome.LOST, Outcome.UNDELIVERED})
 """Outcomes that are only given after a look past the deadline that found nothing."""
+
+NOWHERE = Standing()
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -36,7 +39,7 @@ class Entry:
     dead_letter: str | None = None
     out_of_order: bool = False
     minute: str = ""
-    extra: set[tuple[str, int | None, int | None]] = field(default_factory=set)
+    extra: frozenset[tuple[str, int | None, int | None]] = frozenset()
 
     @property
     def receipt(self) -> Receipt | None:
@@ -68,6 +71,11 @@ class Book:
         self.dirty: set[UUID] = set()
         self._epoch = epoch_started_at
         self._grace = grace
+        self._queues = {
+            spec.name: self.readings[following.name]
+            for spec, following in pairwise(self.stages)
+            if following.through_distributed
+        }  # a position behind them proves nothing while the row may wait in a queue before its table
         self._carried: dict[tuple[str, int], list[Placed]] = {}
 
     def add(self, owed: Owed) -> Entry:
@@ -175,38 +183,33 @@ class Book:
         reading = self.readings[spec.name]
         if not spec.topic:
             return StageCase(spec.name, False, glimpse or None, entry.asked.get(spec.name))
-        case = StageCase(
+        queue = self._queues.get(spec.name)
+        unknown = queue is not None and queue.queue_at is None  # it may wait in there, and nobody can tell
+        standing = NOWHERE if unknown or seen is None else self._standing(entry, seen)
+        return StageCase(
             spec.name,
             True,
             glimpse or None,
             reading.covered_until(entry.owed.sent_at),
-            alternates=bool(spec.others),
-            drained=reading.drained,
-            positions_at=reading.positions_at,
-        )
-        queue = self._queue(spec)
-        if queue is not None:
-            case = _drained_through(case, queue)
-        if queue is not None and queue.queue_at is None:  # the row may still wait in it, and nobody can tell
-            return case
-        if seen is None or seen.partition is None or seen.offset is None:
-            return case
-        progress = reading.progress.get((seen.place, seen.partition), Progress())
-        standing = progress.standing(seen.offset, entry.owed.sent_at)
-        if queue is not None and standing.passed_at is not None and not standing.expired:
-            flushed = queue.flushed_after(standing.passed_at)
-            standing = Standing(passed_at=flushed, queued_at=None if flushed else queue.queue_at)
-        return replace(
-            case,
             passed_at=standing.passed_at,
             expired=standing.expired,
             queued_at=standing.queued_at,
+            alternates=bool(spec.others),
+            drained=() if unknown else reading.drained if queue is None else queue.through(reading.drained),
+            positions_at=None if unknown else reading.positions_at,
         )
 
-    def _queue(self, spec: StageSpec) -> Reading | None:
-        """The table behind this stage, where rows wait in a queue of their own after the consumer is done."""
-        following = next(iter(self.stages[self.stages.index(spec) + 1 :]), None)
-        return self.readings[following.name] if following and following.through_distributed else None
+    def _standing(self, entry: Entry, seen: Seen) -> Standing:
+        """Where the next consumer stands to what was seen in a topic, and the queue behind it."""
+        if seen.partition is None or seen.offset is None:
+            return NOWHERE
+        progress = self.readings[seen.stage].progress.get((seen.place, seen.partition), Progress())
+        standing = progress.standing(seen.offset, entry.owed.sent_at)
+        queue = self._queues.get(seen.stage)
+        if queue is None or standing.passed_at is None or standing.expired:
+            return standing
+        flushed = queue.flushed_after(standing.passed_at)
+        return Standing(passed_at=flushed, queued_at=None if flushed else queue.queue_at)
 
     def due(self, now: datetime) -> list[tuple[WindowKey, dict[UUID, Entry]]]:
         """The windows whose canaries are all past their deadline, oldest first."""
@@ -269,14 +272,6 @@ class Book:
         yield from (self.entries[id_] for id_ in self.dirty if id_ in self.entries)
         yield from self.missing.values()
         yield from self.gone.values()
-
-
-def _drained_through(case: StageCase, queue: Reading) -> StageCase:
-    """What the consumer has finished is through only once the queue behind it was seen empty."""
-    if queue.queue_at is None:
-        return replace(case, drained=(), positions_at=None)
-    through = [(since, at) for since, done in case.drained if (at := queue.flushed_after(done)) is not None]
-    return replace(case, drained=through)
 
 
 def _owed_nothing(entry: Entry) -> bool:

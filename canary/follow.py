@@ -132,7 +132,7 @@ class Follower:
             seen = _moved(seen, rows)
             others = [row for row in rows if row.place == seen.place and _spot(row) != _spot(seen)]
             fresh = [row for row in others if _spot(row) not in entry.extra]
-            entry.extra.update(_spot(row) for row in fresh)
+            entry.extra |= {_spot(row) for row in fresh}
             copies, kinds = seen.copies + len(fresh), {"kafka"} if fresh else set()
         else:
             extra = rows[1:]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from canary.values import Coverage, Look, Position, Skew
-from reconcile.coverage import Interval, all_covered_until, covered_until, extended, kept
+from reconcile.coverage import Interval, all_covered_until, common, covered_until, extended, kept
 
 RATE_OVER = timedelta(minutes=1)
 
@@ -109,6 +109,7 @@ class Reading:
         self.positions_at: datetime | None = None
         self.drained: list[tuple[datetime, datetime]] = []
         self._ends: tuple[datetime, dict[Place, int]] | None = None
+        self._span: Interval | None = None  # all partitions' latest intervals have this in common
         self.skew: Skew | None = None
         self.queue_at: datetime | None = None
         self.flushes: list[datetime] = []
@@ -125,8 +126,8 @@ class Reading:
         self.blind = look.blind
         if not look.blind:
             self.last_read_at = look.started_at
-        if look.partitions is not None:
-            self.partitions = look.partitions
+        if look.partitions is not None and look.partitions != self.partitions:
+            self.partitions, self._span = look.partitions, None
         self.skew = look.skew or self.skew
         if look.queue is not None:
             self.queue_at, files = look.queue
@@ -150,6 +151,7 @@ class Reading:
             return
         for place, partition in self.intervals:
             if place == self.spec.place and partition >= look.partitions:
+                self._span = None
                 self.gone.setdefault((place, partition), look.started_at)
 
     def _note_drained(self, positions: Sequence[Position]) -> None:
@@ -171,6 +173,7 @@ class Reading:
     def cover(self, item: Coverage) -> None:
         """Add one partition's interval."""
         key = (item.place, item.partition)
+        self._span = None
         self.gone.pop(key, None)
         self.intervals[key] = extended(self.intervals.get(key, ()), Interval(item.since, item.until))
         self.next_offsets[key] = item.next_offset
@@ -186,6 +189,8 @@ class Reading:
 
     def covered_until(self, since: datetime) -> datetime | None:
         """Up to when all partitions were read from `since` on (topics only)."""
+        if self._span is not None and since >= self._span.since:
+            return self._span.until if since <= self._span.until else None
         own = sum(key[0] == self.spec.place and key not in self.gone for key in self.intervals)
         if self.partitions is not None and own < self.partitions:
             return None
@@ -195,6 +200,8 @@ class Reading:
             for key, items in self.intervals.items()
             if key[0] in places and (key not in self.gone or since < self.gone[key])
         ]
+        if not self.gone:
+            self._span = common(wanted)
         return all_covered_until(wanted, since)
 
     def partition_covered_until(self, key: Place, since: datetime) -> datetime | None:
@@ -205,6 +212,10 @@ class Reading:
         """When the queues in front of this table were first seen empty after that time."""
         index = bisect_left(self.flushes, moment)
         return self.flushes[index] if index < len(self.flushes) else None
+
+    def through(self, drained: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+        """What a consumer had finished is through once the queues in front of this table were seen empty."""
+        return [(since, at) for since, done in drained if (at := self.flushed_after(done)) is not None]
 
     def lag(self) -> int | None:
         """Messages that the consumer behind this topic has still to finish; None where unknown."""
@@ -234,6 +245,7 @@ class Reading:
 
     def forget(self, before: datetime) -> None:
         """Drop what no open canary can ask for."""
+        self._span = None
         for key in [key for key, since in self.gone.items() if since <= before]:
             self.intervals.pop(key, None)
             self.progress.pop(key, None)

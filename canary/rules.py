@@ -98,6 +98,7 @@ def _lost(scene: Scene) -> Iterator[Condition]:
 
 def _behind(scene: Scene) -> Iterator[Condition]:
     by_hop: dict[Hop, list[Entry]] = defaultdict(list)
+    names = scene.names
     for group in scene.book.settled.values():
         for entry in group.values():
             overdue = entry.judged is not None and entry.judged.outcome is Outcome.OVERDUE
@@ -105,7 +106,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             if (
                 overdue and promised(entry) and not early
             ):  # early: the ingress may still be about to append it
-                by_hop[_waiting_hop(scene, entry)].append(entry)
+                by_hop[_waiting_hop(names, entry)].append(entry)
     for hop, entries in by_hop.items():
         oldest = min(e.owed.sent_at for e in entries)
         facts = [
@@ -125,10 +126,9 @@ def _behind(scene: Scene) -> Iterator[Condition]:
         )
 
 
-def _waiting_hop(scene: Scene, entry: Entry) -> Hop:
-    seen = [i for i, name in enumerate(scene.names) if name in entry.seen]
-    here = max(seen, default=0)
-    return scene.names[here], scene.names[min(here + 1, len(scene.names) - 1)]
+def _waiting_hop(names: Sequence[str], entry: Entry) -> Hop:
+    here = max((i for i, name in enumerate(names) if name in entry.seen), default=0)
+    return names[here], names[min(here + 1, len(names) - 1)]
 
 
 def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,9 @@ BITE = 1_000
 COPIES_AHEAD = timedelta(seconds=2)
 """Copies are looked for so long before a window can close, lest a loss in it waits for that question."""
 
+MAX_LATE = 1_000
+"""How many that are late and nothing else are kept to be told of: their report says how many they were."""
+
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
 
@@ -59,6 +62,7 @@ class Settler:
         self.reports: dict[WindowKey, WindowReport] = {}
         self.latest: dict[str, WindowReport] = {}
         self.recent: deque[tuple[datetime, Entry]] = deque()
+        self.late: deque[tuple[datetime, Entry]] = deque(maxlen=MAX_LATE)
         self.last_looks: set[UUID] = set()
         self.copies: set[UUID] = set()
         self._turn = 0
@@ -81,6 +85,10 @@ class Settler:
     @property
     def _remembered(self) -> timedelta:
         return 2 * self._window + timedelta(minutes=1)
+
+    def told(self) -> list[Entry]:
+        """The canaries of which something is to be told, each once."""
+        return list({entry.owed.id: entry for _, entry in (*self.recent, *self.late)}.values())
 
     def _newest(self, report: WindowReport) -> None:
         """Windows may settle out of their order; what is told is the youngest."""
@@ -215,8 +223,10 @@ class Settler:
             self._metrics.counter("amended_total", probe, changed, verdict.outcome).inc()
         for flag in verdict.flags - (old.flags if old else frozenset()):
             self._metrics.counter("flags_total", probe, flag, self._stage_of(flag, entry)).inc()
-        clean = verdict.outcome is Outcome.ON_TIME and entry.receipt is not Receipt.REFUSED
-        if (verdict.final and not clean) or verdict.flags or changed:
+        plain = not verdict.flags and not changed and entry.receipt is not Receipt.REFUSED
+        if plain and verdict.outcome is Outcome.LATE:
+            self.late.append((now, entry))
+        elif not plain or (verdict.final and verdict.outcome is not Outcome.ON_TIME):
             self.recent.append((now, entry))
         if verdict.outcome in GONE:
             self._book.give_up(entry)
@@ -254,8 +264,9 @@ class Settler:
         for entry in list(gone.values()):
             if len(gone) > MAX_GONE or now - entry.waits_from > self._limits.horizon:
                 self._book.release(entry)
-        while self.recent and now - self.recent[0][0] > self._remembered:
-            self.recent.popleft()
+        for told in (self.recent, self.late):
+            while told and now - told[0][0] > self._remembered:
+                told.popleft()
         oldest = self._book.oldest() or now
         for reading in self._book.readings.values():
             reading.forget(min(oldest, now - KEPT))

@@ -246,7 +246,7 @@ class Watch:
             now=now,
             book=self.desk.book,
             latest=dict(self.settler.latest),
-            recent=list({entry.owed.id: entry for _, entry in self.settler.recent}.values()),
+            recent=self.settler.told(),
             down={name: self.desk.minutes.down(name, now) for name in self.probes},
             down_after=self.desk.plan.down_after,
             waited_since=self.desk.line.epoch_started_at,

@@ -42,6 +42,16 @@ def all_covered_until(partitions: Iterable[Sequence[Interval]], since: datetime)
     return min(known) if known and len(known) == len(ends) else None
 
 
+def common(partitions: Sequence[Sequence[Interval]]) -> Interval | None:
+    """What the latest intervals of all partitions share: from any time in it on, every one was read to its
+    end. None where they share nothing, or where a partition has none."""
+    if not partitions or not all(partitions):
+        return None
+    since = max(intervals[-1].since for intervals in partitions)
+    until = min(intervals[-1].until for intervals in partitions)
+    return Interval(since, until) if since <= until else None
+
+
 def kept(intervals: Sequence[Interval], since: datetime) -> tuple[Interval, ...]:
     """The intervals that still matter to anything sent at or after `since`."""
     return tuple(item for item in intervals if item.until >= since) or tuple(intervals[-1:])

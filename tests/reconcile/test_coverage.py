@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.coverage import Interval, all_covered_until, covered_until, extended, kept
+from reconcile.coverage import Interval, all_covered_until, common, covered_until, extended, kept
 from tests.reconcile.cases import at
 
 intervals = st.builds(lambda a, n: Interval(at(a), at(a + n)), st.integers(0, 60), st.integers(0, 20))
@@ -56,3 +56,22 @@ def test_what_is_dropped_is_not_missed(items: list[Interval], oldest: int, later
     """Nothing sent from then on is judged otherwise."""
     made, since = _all(items), at(oldest) + timedelta(seconds=later)
     assert covered_until(kept(made, at(oldest)), since) == covered_until(made, since)
+
+
+@given(st.lists(st.lists(intervals, max_size=4), max_size=4), instants)
+def test_what_all_partitions_share_is_the_short_way_to_the_same_answer(
+    parts: list[list[Interval]], since: int
+) -> None:
+    """For whatever was sent since it began, its end is where all partitions were read to."""
+    made = [_all(part) for part in parts]
+    shared = common(made)
+    if shared is not None and at(since) >= shared.since:
+        expected = shared.until if at(since) <= shared.until else None
+        assert all_covered_until(made, at(since)) == expected
+
+
+def test_partitions_that_share_nothing_have_nothing_in_common() -> None:
+    """Nor has a stage without partitions, nor one with a partition that was never read."""
+    first, later = (Interval(at(0), at(1)),), (Interval(at(2), at(3)),)
+    assert common([first, (Interval(at(0), at(5)),)]) == Interval(at(0), at(1))
+    assert common([first, later]) is common([]) is common([first, ()]) is None
