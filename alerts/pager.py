@@ -49,12 +49,17 @@ class Pager:
         rules: Rules,
         hooks: Hooks | None = None,
         orders: OrderBook | None = None,
+        store_key: str = STORE_KEY,
     ) -> None:
-        """Takes up what the store holds; raises StoreError where it cannot be read."""
+        """Takes up what the store holds; raises StoreError where it cannot be read.
+
+        `store_key` is the key of the condition that the store is gone: one that the caller may find too.
+        """
+        self._store_key = store_key
         self._order_book, self._orders = orders, NOTHING
         self._orders_read_at: datetime | None = None
         self._store, self._sender = store, sender
-        self._rules = rules.with_rule(STORE_KEY, STORE_RULE)
+        self._rules = rules.with_rule(store_key, STORE_RULE)
         self._hooks = hooks or Hooks()
         self._lock = Lock()
         kept = store.load()
@@ -112,20 +117,22 @@ class Pager:
     def _apply(
         self, before: State, given: tuple[Condition, ...], *, now: datetime, unknown: Container[str]
     ) -> tuple[Notice, ...]:
-        if self._outage and self._outage_may_be_told(before, now):
-            given = (*given, _store_gone(self._outage))
+        if not self._outage_may_be_told(before, now):
+            given = tuple(one for one in given if one.key != self._store_key)
+        elif self._outage:
+            given = (*given, _store_gone(self._store_key, self._outage))
         self._state, notices = decide(
             before, given, now=now, rules=self._rules, unknown=unknown, orders=self._orders
         )
         for notice in notices:
-            if notice.key == STORE_KEY:
+            if notice.key == self._store_key:
                 self._outage_told_at = now
             self._put(Letter(notice))
         return notices
 
     def _outage_may_be_told(self, state: State, now: datetime) -> bool:
         """At most once an hour, even where the store comes and goes."""
-        incident = state.incidents.get(STORE_KEY)
+        incident = state.incidents.get(self._store_key)
         if incident is not None and incident.open:
             return True
         return self._outage_told_at is None or abs(now - self._outage_told_at) >= timedelta(hours=1)
@@ -260,9 +267,9 @@ def _backoff(attempts: int, longest: timedelta) -> timedelta:
     return min(longest, timedelta(seconds=1 << min(max(0, attempts - 1), 20)))
 
 
-def _store_gone(reason: str) -> Condition:
+def _store_gone(key: str, reason: str) -> Condition:
     return Condition(
-        key=STORE_KEY,
+        key=key,
         severity=Severity.PAGE,
         title=f"the ledger is gone: {reason}",
         facts=(("what goes on", "watching and paging, from memory; a restart now would forget"),),

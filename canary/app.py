@@ -20,6 +20,7 @@ from canary.courier import Courier, Ingress
 from canary.desk import Desk, Plan
 from canary.edges import clickhouse, http, kafka
 from canary.event import EVENT_NAME, Payload
+from canary.hints import accounts
 from canary.identity import Mint, Verifier
 from canary.laner import DISTINCT_PREFIX, Laner
 from canary.ledger import Ledger
@@ -137,6 +138,7 @@ def _plan(config: Config, checking: Checking | None) -> Plan:
         down_after=told.down_after,
         max_events_per_day=told.max_events_per_day,
         instance=told.instance,
+        accounts=accounts(config),
     )
 
 
@@ -196,9 +198,11 @@ def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
 
 def _spec(stage: StageConfig) -> StageSpec:
     if isinstance(stage, KafkaStageConfig):
-        return StageSpec(stage.name, topic=True, place=stage.topic, others=stage.alternates)
+        system = ",".join(sorted(stage.bootstrap))
+        return StageSpec(stage.name, topic=True, place=stage.topic, others=stage.alternates, system=system)
+    blurred = stage.through_distributed
     return StageSpec(
-        stage.name, topic=False, place=stage.table, through_distributed=stage.through_distributed
+        stage.name, topic=False, place=stage.table, system=stage.url, through_distributed=blurred
     )
 
 

@@ -1,8 +1,8 @@
 """What the steps share: time, the book, what is not saved yet, and the lock on them."""
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from canary.book import Book
@@ -25,6 +25,8 @@ class Plan:
     down_after: timedelta = timedelta(minutes=5)
     max_events_per_day: int | None = None
     instance: str = ""
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """Probe -> which token at which ingress it sends with: equal numbers share one."""
 
 
 class Desk:

@@ -14,7 +14,7 @@ from alerts.webhook import WebhookSender
 from canary.config.models import Config, SlackConfig
 from canary.ledger import Ledger
 from canary.metrics import Metrics
-from canary.paging_rules import rules_of
+from canary.paging_rules import LEDGER_KEY, rules_of
 from canary.watch import Pager
 
 
@@ -74,6 +74,7 @@ def make_pager(
         rules=rules_of(config),
         hooks=hooks,
         orders=OrderBook(ledger.engine, begin=ledger.begin),
+        store_key=LEDGER_KEY,  # the pager's store is the ledger: that it is gone is one fault
     )
 
 

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from canary.values import Coverage, Look, Position, Skew
 from reconcile.coverage import Interval, all_covered_until, common, covered_until, extended, kept
 
-RATE_OVER = timedelta(minutes=1)
+ENDS_EVERY = timedelta(seconds=5)
+ENDS_KEPT = 24
+"""Two minutes of them."""
 
 NOT_READ = "not read yet"
 
@@ -25,6 +27,8 @@ class StageSpec:
     place: str = ""
     others: tuple[str, ...] = ()
     """Topics beside `place` through which an event may lawfully pass: they must be read as well."""
+    system: str = ""
+    """What it is a part of (a cluster, a server): stages of one system are gone together."""
     through_distributed: bool = False
     """Rows reach this table through a Distributed one: a committed position alone proves no insert."""
 
@@ -48,10 +52,12 @@ class Progress:
     removed: list[tuple[int, datetime]] = field(default_factory=list)
     end: int | None = None
     read_at: datetime | None = None
+    ends: list[tuple[datetime, int]] = field(default_factory=list)
 
     def learn(self, position: Position) -> bool:
         """Take one reading in; True where it tells something new."""
         self.end, self.read_at = position.end, position.read_at
+        self._note_end(position)
         start = position.log_start
         moved = start is not None and start != self.log_start
         if start is not None and moved:
@@ -66,6 +72,15 @@ class Progress:
             self.first_seen.append(position.read_at)
             return True
         return moved
+
+    def _note_end(self, position: Position) -> None:
+        """Where the topic ended, now and then over the last minutes: how fast it grows."""
+        if position.end is None or (self.ends and position.read_at - self.ends[-1][0] < ENDS_EVERY):
+            return
+        if self.ends and position.end < self.ends[-1][1]:  # made again
+            self.ends.clear()
+        self.ends.append((position.read_at, position.end))
+        del self.ends[:-ENDS_KEPT]
 
     def finished(self, end: int) -> bool:
         """Whether nothing below `end` is left to do: passed, or removed before anybody came."""
@@ -224,16 +239,6 @@ class Reading:
         if not known or self.positions_unreadable:
             return None
         return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
-
-    def catch_up(self, now: datetime) -> timedelta | None:
-        """When the consumer will have worked off its lag at the rate of the last minute; None if never."""
-        lag, done = self.lag(), 0
-        since = now - RATE_OVER
-        for progress in self.progress.values():
-            if progress.committed:
-                index = max(bisect_right(progress.first_seen, since) - 1, 0)
-                done += progress.committed[-1] - max(progress.committed[index], 0)
-        return lag / done * RATE_OVER if lag and done > 0 else None
 
     def age(self, now: datetime) -> timedelta | None:
         """How long ago this stage was last read up to its end."""

@@ -1,14 +1,18 @@
 """From what the watch knows to what is true now: the only place where canaries become conditions."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 from alerts.condition import Condition, Severity
-from canary.amend import stage_of
+from canary.backlog import backlog_of
+from canary.backlog import facts as backlog_facts
 from canary.book import Entry
+from canary.causes import causes
+from canary.flagged import flagged
+from canary.hints import of_losses
 from canary.scene import (
     Hop,
     Scene,
@@ -18,13 +22,15 @@ from canary.scene import (
     canaries,
     clock,
     condition,
+    current,
     diagram,
     lanes,
     promised,
     reason,
+    sent,
     span,
 )
-from reconcile.outcome import Flag, Outcome, Receipt
+from reconcile.outcome import Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
 STILL_DOWN = timedelta(minutes=3)
@@ -37,14 +43,16 @@ OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undeliver
 def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     """Everything that is true now and somebody may want to know, and what cannot be told."""
     found: list[Condition] = []
-    for rule in (_lost, _behind, _blind, _flagged, _stored, _by_window, _down, _ledger):
+    for rule in (_lost, _behind, _blind, flagged, _stored, _by_window, _down, _ledger):
         found.extend(rule(scene))
+    found = [replace(one, muted_by=causes(one.key, scene)) for one in (*found, *scene.objectives)]
     if scene.instance:
         found = [replace(one, facts=(*one.facts, ("instance", scene.instance))) for one in found]
     return found, Unknown(_unknown(scene))
 
 
 def _unknown(scene: Scene) -> Iterator[str]:
+    yield from scene.unjudged
     if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
         yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
     if scene.waited_since is not None and scene.now - scene.waited_since < scene.down_after + STILL_DOWN:
@@ -59,40 +67,27 @@ def _unknown(scene: Scene) -> Iterator[str]:
             yield from (f"{kind}:{name}" for kind in ("duplicated", "corrupt", "out_of_order"))
 
 
-def _current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:
-    """Recent verdicts that still count: of the last settled window, or given since it was settled."""
-    found = []
-    for entry in scene.recent:
-        latest = scene.latest.get(entry.owed.probe)
-        if entry.judged is None or latest is None or not wanted(entry):
-            continue
-        width = latest.end - latest.start
-        fresh = scene.now - entry.judged.judged_at <= width
-        if entry.owed.window >= latest.start or fresh:
-            found.append(entry)
-    return found
-
-
 def _lost(scene: Scene) -> Iterator[Condition]:
     by_hop: dict[Hop, list[Entry]] = defaultdict(list)
-    for entry in _current(scene, lambda e: e.judged is not None and e.judged.outcome is Outcome.LOST):
+    for entry in current(scene, lambda e: e.judged is not None and e.judged.outcome is Outcome.LOST):
         if entry.judged is not None and entry.judged.hop is not None:
             by_hop[entry.judged.hop].append(entry)
     for hop, entries in by_hop.items():
-        sent = sum(scene.latest[probe].sent for probe in {e.owed.probe for e in entries})
         yield condition(
             f"lost:{arrow(hop)}",
             Severity.PAGE,
             f"{canaries(entries)} lost between {hop[0]} and {hop[1]}",
             entries,
             facts=(
-                ("sent in the last window", str(sent)),
+                ("sent in the last window", str(sent(scene, entries))),
                 ("lost", str(len(entries))),
                 ("since", clock(min(e.owed.sent_at for e in entries))),
                 ("proof", reason(entries)),
                 ("lanes", lanes(entries)),
+                *of_losses(scene, hop, entries),
             ),
             diagram=diagram(scene.names, hop),
+            considered=sent(scene, entries),
         )
 
 
@@ -113,6 +108,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             ("overdue", str(len(entries))),
             ("oldest sent", f"{clock(oldest)} ({span(scene.now - oldest)} ago)"),
             ("why", reason(entries)),
+            ("lanes", lanes(entries)),
             *_backlog(scene, hop),
         ]
         title = f"Ingestion is behind between {hop[0]} and {hop[1]}: {canaries(entries)} overdue"
@@ -123,6 +119,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             entries,
             facts=facts,
             diagram=diagram(scene.names, hop, "~"),
+            considered=sent(scene, entries),
         )
 
 
@@ -135,12 +132,11 @@ def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
     reading = scene.book.readings.get(hop[0])
     if reading is None:
         return
-    if (lag := reading.lag()) is not None:
-        yield "consumer lag", f"{lag} messages"
+    backlog = backlog_of(reading.progress.values(), reading.lag(), scene.now)
+    if backlog is not None:
+        yield from backlog_facts(backlog)
     elif reading.positions_unreadable:
         yield "positions", f"unreadable: {reading.positions_unreadable}"
-    if (left := reading.catch_up(scene.now)) is not None:
-        yield "worked off", f"in about {span(left)} at this rate"
 
 
 def _blind(scene: Scene) -> Iterator[Condition]:
@@ -161,43 +157,9 @@ def _blind(scene: Scene) -> Iterator[Condition]:
             )
 
 
-def _flagged(scene: Scene) -> Iterator[Condition]:
-    kinds = (
-        (Flag.CORRUPT, Severity.PAGE, "corrupt at"),
-        (Flag.DUPLICATED, Severity.TICKET, "duplicated at"),
-        (Flag.OUT_OF_ORDER, Severity.NOTE, "out of order at"),
-        (Flag.DETOURED, Severity.NOTE, "detoured on the way to"),
-    )
-    for flag, severity, words in kinds:
-        by_stage: dict[str, list[Entry]] = defaultdict(list)
-        for entry in _current(scene, lambda e, f=flag: e.judged is not None and f in e.judged.flags):  # type: ignore[misc]
-            by_stage[stage_of(flag, entry, scene.names)].append(entry)
-        for stage, entries in by_stage.items():
-            yield condition(
-                f"{flag}:{stage}",
-                severity,
-                f"{canaries(entries)} {words} {stage}",
-                entries,
-                facts=(("count", str(len(entries))), *_details(flag, entries, stage)),
-                diagram=" -> ".join(f"[{name}]" if name == stage else name for name in scene.names),
-            )
-
-
-def _details(flag: Flag, entries: Sequence[Entry], stage: str) -> Iterator[tuple[str, str]]:
-    seen = [entry.seen[stage] for entry in entries if stage in entry.seen]
-    if flag is Flag.CORRUPT:
-        for difference in next((item.differences for item in seen if item.differences), ())[:1]:
-            yield "field", difference.field
-            yield "expected", difference.expected
-            yield "found", difference.found
-    if flag is Flag.DUPLICATED:
-        yield "copies", str(sum(item.copies for item in seen))
-        yield "kinds", ", ".join(sorted({kind for item in seen for kind in item.copy_kinds}))
-
-
 def _stored(scene: Scene) -> Iterator[Condition]:
     """What was refused and is there all the same: clients will send it again, and make copies."""
-    entries = _current(scene, lambda e: e.receipt is Receipt.REFUSED and bool(e.seen))
+    entries = current(scene, lambda e: e.receipt is Receipt.REFUSED and bool(e.seen))
     if entries:
         title = f"{canaries(entries)} stored after the ingress refused them"
         facts = (("answer", answer(entries)),)
@@ -213,7 +175,15 @@ def _by_window(scene: Scene) -> Iterator[Condition]:
             worst = ("worst latency", f"{report.latency.get('max', 0):.1f} s")
             title = f"{late} of {report.sent} canaries of {probe} late"
             facts = (window, worst)
-            yield condition(f"late:{probe}", Severity.TICKET, title, entries, facts=facts, count=late)
+            yield condition(
+                f"late:{probe}",
+                Severity.TICKET,
+                title,
+                entries,
+                facts=facts,
+                count=late,
+                considered=report.sent,
+            )
         if rejected := report.outcomes[Outcome.REJECTED]:
             entries = _of(scene, probe, Outcome.REJECTED)
             title = f"{rejected} of {report.sent} canaries of {probe} rejected by the ingress"
@@ -226,6 +196,7 @@ def _by_window(scene: Scene) -> Iterator[Condition]:
                 facts=facts,
                 diagram=diagram(scene.names, (hop[0], scene.names[1])),
                 count=rejected,
+                considered=report.sent,
             )
         if vanished := report.outcomes[Outcome.UNDELIVERED]:
             entries = _of(scene, probe, Outcome.UNDELIVERED)
@@ -234,7 +205,13 @@ def _by_window(scene: Scene) -> Iterator[Condition]:
             )
             facts = (window, ("answer", answer(entries)))
             yield condition(
-                f"undelivered:{probe}", Severity.TICKET, title, entries, facts=facts, count=vanished
+                f"undelivered:{probe}",
+                Severity.TICKET,
+                title,
+                entries,
+                facts=facts,
+                count=vanished,
+                considered=report.sent,
             )
         if report.sent < report.due:
             title = (
@@ -259,7 +236,7 @@ def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:
     def fits(entry: Entry) -> bool:
         return entry.judged is not None and entry.judged.outcome is outcome and entry.owed.probe == probe
 
-    return _current(scene, fits)
+    return current(scene, fits)
 
 
 def _down(scene: Scene) -> Iterator[Condition]:

@@ -1,6 +1,6 @@
 """What the rules look at, and the words in which conditions are told."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -30,6 +30,11 @@ class Scene:
     patience: timedelta = timedelta(0)
     notes: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """Probe -> which token at which ingress it sends with: equal numbers share one."""
+    objectives: Sequence[Condition] = ()
+    """What the objectives say is used up too fast, and (by key) which of them cannot be judged."""
+    unjudged: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
@@ -62,6 +67,8 @@ def condition(
     facts: Iterable[tuple[str, str]],
     diagram: str = "",
     count: int | None = None,
+    considered: int = 0,
+    muted_by: Iterable[str] = (),
 ) -> Condition:
     """A condition about these canaries, the first few of them named."""
     ids = tuple(str(entry.owed.id) for entry in sorted(entries, key=lambda e: e.owed.sent_at)[:MAX_IDS])
@@ -75,6 +82,8 @@ def condition(
         commands=commands,
         count=len(entries) if count is None else count,
         ids=ids,
+        considered=considered,
+        muted_by=tuple(muted_by),
     )
 
 
@@ -108,8 +117,20 @@ def answer(entries: Sequence[Entry]) -> str:
 
 
 def lanes(entries: Sequence[Entry]) -> str:
-    """The lanes they took."""
-    return ", ".join(map(str, sorted({entry.owed.lane for entry in entries})))
+    """The lanes they took, neighbours as one."""
+    runs: list[list[int]] = []
+    for lane in sorted({entry.owed.lane for entry in entries}):
+        if runs and lane == runs[-1][-1] + 1:
+            runs[-1][1:] = [lane]
+        else:
+            runs.append([lane])
+    return ", ".join("-".join(map(str, run)) for run in runs)
+
+
+def sent(scene: Scene, entries: Iterable[Entry]) -> int:
+    """How many were sent in the last windows of their probes."""
+    probes = {entry.owed.probe for entry in entries}
+    return sum(scene.latest[probe].sent for probe in probes if probe in scene.latest)
 
 
 def arrow(hop: Hop) -> str:
@@ -128,3 +149,17 @@ def span(length: timedelta) -> str:
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:
+    """Recent verdicts that still count: of the last settled window, or given since it was settled."""
+    found = []
+    for entry in scene.recent:
+        latest = scene.latest.get(entry.owed.probe)
+        if entry.judged is None or latest is None or not wanted(entry):
+            continue
+        width = latest.end - latest.start
+        fresh = scene.now - entry.judged.judged_at <= width
+        if entry.owed.window >= latest.start or fresh:
+            found.append(entry)
+    return found

@@ -254,6 +254,7 @@ class Watch:
             patience=self.desk.plan.limits.patience,
             notes=dict(self.notes),
             instance=self.desk.plan.instance,
+            accounts=self.desk.plan.accounts,
         )
 
     def _measure(self, name: str, look: Look) -> None:

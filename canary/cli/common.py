@@ -47,11 +47,11 @@ def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> C
 
 
 def duration(text: str) -> timedelta:
-    """`10s`, `5m`, `1h`, or a bare number of seconds, as a flag's value."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", text.strip())
+    """`10s`, `5m`, `1h`, `2d`, or a bare number of seconds, as a flag's value."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text.strip())
     if match is None:
         raise typer.BadParameter(f'must be a duration such as 10s, 5m or 1h (got "{text}")')
-    unit = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2] or "s"]
+    unit = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[match[2] or "s"]
     return timedelta(seconds=float(match[1]) * unit)
 
 

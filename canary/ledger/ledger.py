@@ -62,6 +62,11 @@ class Ledger:
         """
         return cls(opening.to_read(url) if read_only else opening.to_write(url))
 
+    @classmethod
+    def beside(cls, url: str) -> Self:
+        """Open the ledger of a monitor that may be running, for `begin` alone. Raises `LedgerUnusable`."""
+        return cls(opening.to_write_beside(url))
+
     def close(self) -> None:
         """Let another process have it. A step that is under way ends first."""
         with self._writing:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from canary.ledger import schema
-from canary.ledger.engines import engine_of, read_only_file, writer_of
+from canary.ledger.engines import WRITES, engine_of, read_only_file, writer_of
 from canary.ledger.errors import LedgerUnusable
 from canary.ledger.lock import FileLock
 
@@ -73,6 +73,20 @@ def to_read(url: str) -> Opened:
         if stored != schema.HEAD:
             raise LedgerUnusable(f"has an older schema (got {stored}); `canary run` brings it up to date")
     return Opened(engine)
+
+
+def to_write_beside(url: str) -> Opened:
+    """Open a ledger that a running monitor may hold, to write rows that it will read: it takes no lock.
+
+    SQLite lets one process write at a time and makes the others wait; nothing but what the monitor only
+    reads may be written so.
+    """
+    where = _parsed(url)
+    path = _file_of(where)
+    to_read(url).engine.dispose()
+    with _explained(path):
+        engine = engine_of(where)
+        return Opened(engine, engine.connect().execution_options(**{WRITES: True}))
 
 
 def _parsed(url: str) -> URL:

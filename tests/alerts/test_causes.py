@@ -1,5 +1,6 @@
 """One fault is one message: what follows from something else is muted, named there, and never forgotten."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import permutations
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.causes import muting
-from alerts.condition import Kind, Severity
+from alerts.condition import Condition, Kind, Severity
 from alerts.rules import Rule, Rules
 from alerts.silence import Orders, Silence
 from tests.alerts.looking import AT_ONCE, Run, at, bad
@@ -107,9 +108,9 @@ def test_everything_is_told_or_named_by_something_that_is(edges: dict[str, froze
         assert all(_reaches(live_edges(live), cause, key) for cause in present), (key, found)
 
 
-def live_edges(live: dict[str, object]) -> dict[str, set[str]]:
+def live_edges(live: Mapping[str, Condition]) -> dict[str, set[str]]:
     """Key -> what explains it and is true."""
-    return {key: set(getattr(one, "muted_by", ())) & live.keys() for key, one in live.items()}
+    return {key: set(one.muted_by) & live.keys() for key, one in live.items()}
 
 
 def _reaches(edges: dict[str, set[str]], start: str, goal: str) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from alerts.condition import Kind, Notice
 from alerts.delivery import Sender
+from alerts.orders import OrderBook
 from alerts.pager import Pager
 from alerts.rules import Rule, Rules
 from alerts.store import Store
@@ -26,6 +27,7 @@ from canary.identity import Mint, Verifier
 from canary.lanes import Lane
 from canary.ledger.tables import canary
 from canary.metrics import Metrics
+from canary.paging_rules import LEDGER_KEY
 from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
 from canary.settle import Settled
@@ -112,7 +114,13 @@ class World:
             probes=[self._probe(line)],
             stages={name: self._stage(name, line) for name in self.stages},
             verifier=Verifier(SECRET, [self.probe]),
-            pager=Pager(Store(self.ledger.engine, begin=self.ledger.begin), self._sender(), rules=rules),
+            pager=Pager(
+                Store(self.ledger.engine, begin=self.ledger.begin),
+                self._sender(),
+                rules=rules,
+                orders=OrderBook(self.ledger.engine, begin=self.ledger.begin),
+                store_key=LEDGER_KEY,
+            ),
             relane=lambda _probe, _partitions: None,
             retention=(timedelta(days=1), timedelta(days=30), timedelta(days=400)),
         )

@@ -1,0 +1,134 @@
+"""`canary alerts`: what is open and silenced; silence, acknowledge, and replay rules over what was recorded.
+
+`list`, `ack` and `silence` go through the ledger's database: a daemon that runs reads it every two seconds.
+"""
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from canary.cli import codes
+from canary.cli.common import ConfigOption, duration, fail, load_config
+
+if TYPE_CHECKING:
+    from canary.ledger import Ledger
+
+app = typer.Typer(
+    help="What is open and silenced; silence, acknowledge, replay.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print an object instead of text.")]
+AuthorOption = Annotated[str | None, typer.Option("--author", help="Who asks. Default: the user's name.")]
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> int:
+    """Print incidents that are open, silences, and how many messages are owed. Exit codes: 0, 1, 73, 78."""
+    from alerts.orders import OrderBook
+    from alerts.store import Store
+    from canary.cli.show_alerts import as_object, as_text
+
+    loaded = load_config(config)
+    now = datetime.now(UTC)
+    with _ledger(loaded.ledger.url, writing=False) as ledger:
+        kept = Store(ledger.engine).load()
+        orders = OrderBook(ledger.engine).read(now)
+    incidents = sorted((one for one in kept.state.incidents.values() if one.open), key=lambda i: i.number)
+    known = as_object(incidents, orders, owed=len(kept.owed))
+    if as_json:
+        typer.echo(json.dumps(known, indent=2, ensure_ascii=False))
+    else:
+        for line in as_text(known):
+            typer.echo(line)
+    return codes.DEGRADED if incidents else codes.OK
+
+
+@app.command("ack")
+def ack(
+    incident: Annotated[int, typer.Argument(metavar="INCIDENT", help="The number in the message.")],
+    config: ConfigOption = None,
+    author: AuthorOption = None,
+) -> int:
+    """Take an incident in hand: it is not repeated until it gets worse. Exit codes: 0, 64, 73, 78."""
+    from alerts.orders import OrderBook
+
+    loaded = load_config(config)
+    with _ledger(loaded.ledger.url, writing=True) as ledger:
+        book = OrderBook(ledger.engine, begin=ledger.begin)
+        if not book.acknowledge(incident, author=_author(author), now=datetime.now(UTC)):
+            fail(
+                codes.USAGE,
+                f"INCIDENT: none of that number is open (got {incident}); see `canary alerts list`",
+            )
+    typer.echo(f"incident {incident} is in hand; it is not repeated until it gets worse")
+    return codes.OK
+
+
+@app.command("silence")
+def silence(
+    prefix: Annotated[
+        str | None, typer.Argument(metavar="PREFIX", help='Keys that begin so ("lost:"); "" is all of them.')
+    ] = None,
+    config: ConfigOption = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="For how long: 30m, 2h, 1d.")
+    ] = None,
+    author: AuthorOption = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the message at the end.")] = "",
+    end: Annotated[int | None, typer.Option("--end", metavar="N", help="End this silence now.")] = None,
+) -> int:
+    """Keep quiet about some keys for a time, or end that. Exit codes: 0, 64, 73, 78."""
+    from alerts.orders import OrderBook
+    from alerts.silence import Silence
+
+    now = datetime.now(UTC)
+    if (end is None) == (prefix is None) or (end is None) != (for_ is not None):
+        fail(codes.USAGE, "give either PREFIX and --for, or --end")
+    length = duration(for_) if for_ is not None else None
+    loaded = load_config(config)
+    with _ledger(loaded.ledger.url, writing=True) as ledger:
+        book = OrderBook(ledger.engine, begin=ledger.begin)
+        if end is not None:
+            if not book.end(end, now):
+                fail(
+                    codes.USAGE,
+                    f"--end: no silence of that number holds (got {end}); see `canary alerts list`",
+                )
+            typer.echo(f"silence {end} has ended; what still holds is told now")
+            return codes.OK
+        if not length or prefix is None:
+            fail(codes.USAGE, f"--for: must be above 0 (got {for_})")
+        number = book.silence(Silence(prefix, now, now + length, _author(author), reason))
+    typer.echo(
+        f"silence {number}: nothing about {prefix or 'anything'} until {now + length:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    return codes.OK
+
+
+@contextmanager
+def _ledger(url: str, *, writing: bool) -> "Iterator[Ledger]":
+    from alerts.store import StoreError
+    from canary.ledger import Ledger, LedgerError, LedgerUnusable
+
+    try:
+        with Ledger.beside(url) if writing else Ledger.open(url, read_only=True) as ledger:
+            yield ledger
+    except (LedgerUnusable, LedgerError, StoreError) as error:
+        fail(codes.CANNOT_MAKE, str(error))
+
+
+def _author(given: str | None) -> str:
+    """Whoever types it, where nobody else is named."""
+    if given is not None and given.strip():
+        return given.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        fail(codes.USAGE, "--author: is missing, and this user has no name")

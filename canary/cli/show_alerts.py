@@ -1,0 +1,74 @@
+"""Incidents and silences as an object, and as lines for a person."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from alerts.silence import Orders
+from alerts.state import Incident
+
+
+def as_object(incidents: Sequence[Incident], orders: Orders, *, owed: int) -> dict[str, Any]:
+    """What `canary alerts list --json` prints; keys may be added."""
+    return {
+        "schema": 1,
+        "incidents": [_incident(one, orders) for one in incidents],
+        "silences": [
+            {
+                "number": one.number,
+                "prefix": one.prefix,
+                "starts_at": _time(one.starts_at),
+                "ends_at": _time(one.ends_at),
+                "author": one.author,
+                "reason": one.reason,
+            }
+            for one in orders.silences
+        ],
+        "messages_owed": owed,
+    }
+
+
+def _incident(one: Incident, orders: Orders) -> dict[str, Any]:
+    asked = orders.ack(one.number)
+    pending = asked.author if asked is not None and asked.number > one.ack else ""
+    return {
+        "number": one.number,
+        "key": one.key,
+        "severity": one.content.severity.value,
+        "title": one.content.title,
+        "opened_at": _time(one.opened_at),
+        "told_at": _time(one.told_at),
+        "messages": one.told,
+        "worst": one.worst,
+        "muted": list(one.content.muted),
+        "blind": one.blind,
+        "acknowledged_by": pending or one.acked_by or None,
+    }
+
+
+def as_text(known: dict[str, Any]) -> Iterator[str]:
+    """The same for a person; foreign texts on one line each."""
+    for one in known["incidents"]:
+        hand = f", in hand: {_line(one['acknowledged_by'])}" if one["acknowledged_by"] else ""
+        told = f", told at {one['told_at']}" if one["told_at"] else ", not told yet"
+        head = f"{one['number']:>5}  {one['severity']:<6}  {_line(one['key'])}  since {one['opened_at']}"
+        yield f"{head}{told}{hand}"
+        yield f"       {_line(one['title'])}"
+        if one["muted"]:
+            yield f"       muted: {', '.join(map(_line, one['muted']))}"
+    if not known["incidents"]:
+        yield "nothing is open"
+    for one in known["silences"]:
+        why = f": {_line(one['reason'])}" if one["reason"] else ""
+        what = _line(one["prefix"]) or "everything"
+        yield f"silence {one['number']}  {what}  until {one['ends_at']}  by {_line(one['author'])}{why}"
+    if known["messages_owed"]:
+        yield f"{known['messages_owed']} messages are owed"
+
+
+def _line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at is not None else None
