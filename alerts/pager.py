@@ -104,13 +104,13 @@ class Pager:
         self, given: tuple[Condition, ...], *, now: datetime, unknown: Container[str]
     ) -> tuple[Notice, ...]:
         before, waiting = self._state, dict(self._unsaved)
-        was_out = bool(self._outage)
+        was_out, told_at = bool(self._outage), self._outage_told_at
         notices = self._apply(before, given, now=now, unknown=unknown)
         if not self._flush() and not was_out:
             # The outage came to light with this very write, so it belongs to this decision.
             for notice in notices:
                 del self._queue[notice.id]
-            self._unsaved = waiting
+            self._unsaved, self._outage_told_at = waiting, told_at
             notices = self._apply(before, given, now=now, unknown=unknown)
         return notices
 

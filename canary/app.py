@@ -90,7 +90,8 @@ def build(
 def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clock, around: Around) -> App:
     line = Line(clock, not_before=ledger.last_instant())
     names = [_probe_name(probe, checking) for probe in _chosen(config, checking)]
-    metrics = Metrics(CollectorRegistry(), probes=names, stages=[stage.name for stage in config.stages])
+    promised, stages = ([one.name for one in told] for told in (config.objectives, config.stages))
+    metrics = Metrics(CollectorRegistry(), probes=names, stages=stages, objectives=promised)
     desk = Desk(
         plan=_plan(config, checking),
         stages=[_spec(stage) for stage in config.stages],
@@ -138,6 +139,7 @@ def _plan(config: Config, checking: Checking | None) -> Plan:
         down_after=told.down_after,
         max_events_per_day=told.max_events_per_day,
         instance=told.instance,
+        objectives=config.objectives if checking is None else (),
         accounts=accounts(config),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from canary.readings import Progress
+from canary.scene import span
 
 RATE_OVER = timedelta(minutes=1)
 
@@ -81,21 +82,14 @@ def facts(backlog: Backlog) -> Iterator[tuple[str, str]]:
     if backlog.coming_in is not None:
         rates = f"{_told(backlog.worked_off)} are worked off, {_told(backlog.coming_in)} come in"
         ends = backlog.ends_in
-        yield "worked off", f"in about {_span(ends)} ({rates})" if ends else f"never at this rate ({rates})"
+        yield "worked off", f"in about {span(ends)} ({rates})" if ends else f"never at this rate ({rates})"
     if backlog.room is not None:
         meets = backlog.meets_in
         told = f"{backlog.room} messages away from what the topic has removed"
         if meets is not None:
-            told += f", reached in about {_span(meets)} at this pace: then they are lost"
+            told += f", reached in about {span(meets)} at this pace: then they are lost"
         yield "retention", told
 
 
 def _told(rate: float) -> str:
     return f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-
-
-def _span(length: timedelta) -> str:
-    seconds = int(length.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

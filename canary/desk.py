@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from canary.book import Book
 from canary.clock import Line
+from canary.config.alerts import ObjectiveConfig
 from canary.ledger import Ledger
 from canary.metrics import Metrics
 from canary.minutes import Minutes
@@ -25,6 +26,7 @@ class Plan:
     down_after: timedelta = timedelta(minutes=5)
     max_events_per_day: int | None = None
     instance: str = ""
+    objectives: Sequence[ObjectiveConfig] = ()
     accounts: Mapping[str, int] = field(default_factory=dict)
     """Probe -> which token at which ingress it sends with: equal numbers share one."""
 

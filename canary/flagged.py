@@ -9,16 +9,17 @@ from canary.book import Entry
 from canary.scene import Scene, canaries, condition, current, sent
 from reconcile.outcome import Flag
 
+KINDS = {
+    Flag.CORRUPT: (Severity.PAGE, "corrupt at"),
+    Flag.DUPLICATED: (Severity.TICKET, "duplicated at"),
+    Flag.OUT_OF_ORDER: (Severity.NOTE, "out of order at"),
+    Flag.DETOURED: (Severity.NOTE, "detoured on the way to"),
+}
+
 
 def flagged(scene: Scene) -> Iterator[Condition]:
     """Conditions by flag, and by the stage that showed it."""
-    kinds = (
-        (Flag.CORRUPT, Severity.PAGE, "corrupt at"),
-        (Flag.DUPLICATED, Severity.TICKET, "duplicated at"),
-        (Flag.OUT_OF_ORDER, Severity.NOTE, "out of order at"),
-        (Flag.DETOURED, Severity.NOTE, "detoured on the way to"),
-    )
-    for flag, severity, words in kinds:
+    for flag, (severity, words) in KINDS.items():
         by_stage: dict[str, list[Entry]] = defaultdict(list)
         for entry in current(scene, lambda e, f=flag: e.judged is not None and f in e.judged.flags):  # type: ignore[misc]
             by_stage[stage_of(flag, entry, scene.names)].append(entry)

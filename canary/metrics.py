@@ -15,6 +15,8 @@ PREFIX = "ingestion_canary"
 END_TO_END = "end_to_end"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
+BURN_WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+
 Kind = Literal["counter", "gauge", "histogram"]
 M = TypeVar("M")
 
@@ -109,6 +111,21 @@ CATALOGUE = (
     Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
     Spec("notices_failed_total", "counter", "Deliveries that failed and are tried again, or cannot be."),
     Spec("notices_owed", "gauge", "Messages that somebody is still owed."),
+    Spec("objective_target_ratio", "gauge", "What was promised, as a share.", ("objective",)),
+    Spec("objective_counted", "gauge", "What an objective counted in its period.", ("objective",)),
+    Spec("objective_bad", "gauge", "What of it was bad.", ("objective",)),
+    Spec(
+        "objective_budget_left_ratio",
+        "gauge",
+        "The share of its error budget that is left; below 0 where the promise is broken.",
+        ("objective",),
+    ),
+    Spec(
+        "objective_burn_rate",
+        "gauge",
+        "How many times as fast as promised the budget was used up, by window.",
+        ("objective", "window"),
+    ),
     Spec("step_age_seconds", "gauge", "Since each loop last finished a step.", ("step",)),
     Spec("build_info", "gauge", "1, with the version.", ("version",)),
 )
@@ -126,13 +143,22 @@ class Metrics:
     """The catalogue's metrics, every known series at 0 from the start."""
 
     def __init__(
-        self, registry: CollectorRegistry, *, probes: Sequence[str] = (), stages: Sequence[str] = ()
+        self,
+        registry: CollectorRegistry,
+        *,
+        probes: Sequence[str] = (),
+        stages: Sequence[str] = (),
+        objectives: Sequence[str] = (),
     ) -> None:
         self.registry = registry
         self.hops = tuple(f"{a}->{b}" for a, b in pairwise((INGRESS, *stages)))
         self._by_name = {spec.name: _make(spec, registry) for spec in CATALOGUE}
         self._known: dict[tuple[str, tuple[str, ...]], MetricWrapperBase] = {}  # labels() is slow
         self._start(probes, stages)
+        for name in ("target_ratio", "counted", "bad", "budget_left_ratio"):
+            self._touch(f"objective_{name}", [(objective,) for objective in objectives])
+        burns = [(objective, window) for objective in objectives for window in BURN_WINDOWS]
+        self._touch("objective_burn_rate", burns)
 
     def _start(self, probes: Sequence[str], stages: Sequence[str]) -> None:
         for probe in probes:

@@ -43,7 +43,7 @@ OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undeliver
 def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     """Everything that is true now and somebody may want to know, and what cannot be told."""
     found: list[Condition] = []
-    for rule in (_lost, _behind, _blind, flagged, _stored, _by_window, _down, _ledger):
+    for rule in (_lost, _behind, _blind, flagged, _stored, by_window, down, _ledger):
         found.extend(rule(scene))
     found = [replace(one, muted_by=causes(one.key, scene)) for one in (*found, *scene.objectives)]
     if scene.instance:
@@ -166,7 +166,8 @@ def _stored(scene: Scene) -> Iterator[Condition]:
         yield condition("stored_after_refusal", Severity.TICKET, title, entries, facts=facts)
 
 
-def _by_window(scene: Scene) -> Iterator[Condition]:
+def by_window(scene: Scene) -> Iterator[Condition]:
+    """What the last settled window of each probe says by itself."""
     for probe, report in scene.latest.items():
         hop = (scene.names[0], scene.names[-1])
         window = ("window", f"{clock(report.start)} to {clock(report.end)}")
@@ -239,7 +240,8 @@ def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:
     return current(scene, fits)
 
 
-def _down(scene: Scene) -> Iterator[Condition]:
+def down(scene: Scene) -> Iterator[Condition]:
+    """Probes for which ingestion is down, by its one definition."""
     for probe, minutes in scene.down.items():
         if minutes and scene.now - minutes[-1] < scene.down_after + STILL_DOWN:
             title = f"Ingestion is down for {probe}: {len(minutes)} of the last 15 minutes"

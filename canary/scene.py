@@ -148,7 +148,9 @@ def span(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     if seconds < 120:
         return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86400:.3g} days"
 
 
 def current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -36,6 +36,7 @@ class Status:
                 for entry in desk.book.entries.values()
             )
             stages = [self._stage(name, now) for name in desk.book.readings]
+            objectives = [one.as_json(now) for one in self._watch.objectives.all]
             windows = [amended.get((item.probe, item.start), item) for item in self._windows]
         return {
             "instance": self._instance,
@@ -64,6 +65,7 @@ class Status:
                 for name in self._watch.probes
             ],
             "windows": [_window(item) for item in windows],
+            "objectives": objectives,
             "notes": dict(self._watch.notes),
             "ledger": desk.ledger_problem,
         }

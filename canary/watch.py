@@ -22,6 +22,7 @@ from canary.identity import Verifier
 from canary.inject import Injector
 from canary.ledger import LedgerError
 from canary.minutes import KEPT
+from canary.objectives import Objectives
 from canary.probe import Probe
 from canary.rules import conditions
 from canary.scene import Scene
@@ -78,6 +79,13 @@ class Watch:
         self.settler = Settler(desk)
         self.open_conditions: Sequence[Condition] = ()
         self.notes: dict[str, str] = {}
+        self.objectives = Objectives(
+            desk.plan.objectives,
+            window=desk.plan.times.window,
+            down_after=desk.plan.down_after,
+            ledger=desk.ledger,
+            metrics=desk.metrics,
+        )
         self._injector = Injector(desk, self.probes)
         self._follower = Follower(desk.book, probes=self.probes, verifier=verifier, metrics=desk.metrics)
         self._askers = {
@@ -107,6 +115,7 @@ class Watch:
         self.settler.recall(ledger.unclean_tracks(now - self.desk.plan.limits.horizon, MAX_GONE), latest, now)
         self.desk.minutes.restore(ledger.minutes(now - KEPT, now))
         self._load_reports(self.desk.book.settled)
+        self.objectives.restore(now)
         return count
 
     def _reports(self, probe: str, start: datetime) -> Sequence[WindowReport]:
@@ -159,8 +168,10 @@ class Watch:
             with desk.lock:
                 desk.book.new_epoch(desk.line.epoch_started_at)
         now = desk.line.now()
+        minutes = self.objectives.refresh(now)
         with desk.lock:
             settled = self.settler.settle(now)
+            self.objectives.learn(settled.reports.values(), minutes, now)
             desk.unsaved.settled(
                 judged=settled.judged,
                 reports=settled.reports.values(),
@@ -255,6 +266,8 @@ class Watch:
             notes=dict(self.notes),
             instance=self.desk.plan.instance,
             accounts=self.desk.plan.accounts,
+            objectives=self.objectives.conditions(),
+            unjudged=self.objectives.unjudged(now),
         )
 
     def _measure(self, name: str, look: Look) -> None:

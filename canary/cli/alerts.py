@@ -5,9 +5,10 @@
 
 import getpass
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -110,6 +111,64 @@ def silence(
         f"silence {number}: nothing about {prefix or 'anything'} until {now + length:%Y-%m-%d %H:%M:%S} UTC"
     )
     return codes.OK
+
+
+@app.command("replay")
+def replay(
+    config: ConfigOption = None,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="2026-03-01T12:00Z, or how long ago: 12h, 7d.")
+    ] = "7d",
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="The same.")] = "0s",
+    as_json: JsonOption = False,
+) -> int:
+    """Show what the rules of the configuration would have paged when, from what the ledger keeps.
+
+    Exit codes: 0, 64, 73, 78.
+    """
+    from canary.cli.show_alerts import replay_text, replayed
+    from canary.paging_rules import rules_of
+    from canary.readings import StageSpec
+    from canary.replay import Past
+    from canary.replay import replay as played
+
+    now = datetime.now(UTC)
+    since, until = _moment("--from", from_, now), _moment("--to", to, now)
+    if since >= until:
+        fail(codes.USAGE, "--from: must be before --to")
+    loaded = load_config(config)
+    earliest = since - max((one.over for one in loaded.objectives), default=timedelta(0))
+    with _ledger(loaded.ledger.url, writing=False) as ledger:
+        past = Past(
+            stages=[StageSpec(stage.name, topic=stage.kind == "kafka") for stage in loaded.stages],
+            reports=ledger.windows(earliest, until),
+            minutes=ledger.minutes(earliest, until),
+            objectives=loaded.objectives,
+            window=loaded.canary.window,
+            down_after=loaded.canary.down_after,
+        )
+    inside = sum(report.start >= since for report in past.reports)
+    told = replayed(list(played(past, rules_of(loaded), since=since)), since, until, windows=inside)
+    if as_json:
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for line in replay_text(told):
+            typer.echo(line)
+    return codes.OK
+
+
+def _moment(name: str, text: str, now: datetime) -> datetime:
+    """A moment, or one so long ago."""
+    if re.fullmatch(r"\d+(\.\d+)?\s*(ms|s|m|h|d)", text.strip()):
+        return now - duration(text)
+    try:
+        given = datetime.fromisoformat(text.strip())
+    except ValueError:
+        fail(
+            codes.USAGE,
+            f'{name}: must be a time such as 2026-03-01T12:00Z, or how long ago (got "{text[:80]}")',
+        )
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
 
 
 @contextmanager

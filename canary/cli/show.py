@@ -207,10 +207,21 @@ def status_tables(known: dict[str, Any]) -> None:
             f"  {escape(probe['name'])}: {probe['pending']} pending, {probe['overdue']} overdue, "
             f"{probe['unread']} unread"
         )
+    for one in known.get("objectives", ()):
+        console.print(f"  {escape(_objective(one))}")
     for window in known["windows"][:5]:
         told = Counter({name: n for name, n in window["outcomes"].items() if n})
         words = ", ".join(f"{n} {name}" for name, n in told.items())
         console.print(f"  window {window['start']} {escape(window['probe'])}: {window['sent']} sent: {words}")
+
+
+def _objective(one: dict[str, Any]) -> str:
+    name = f"objective {one['name']} ({one['kind']} {one['target']:g} %)"
+    if "left" not in one:
+        return f"{name}: nothing was counted yet"
+    left = f"{one['left_share']:.1%} of its budget left: {one['left']:g} of {one['budget']:g} {one['unit']}"
+    outage = f"or {one['outage_left_seconds'] / 60:.0f} min of a total outage"
+    return f"{name}: {left}, {outage}; burns {one['burn']['1h']:g} times in the last hour"
 
 
 def _at(at: datetime) -> str:

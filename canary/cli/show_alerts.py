@@ -1,9 +1,11 @@
 """Incidents and silences as an object, and as lines for a person."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from alerts.condition import Kind, Notice
 from alerts.silence import Orders
 from alerts.state import Incident
 
@@ -64,6 +66,45 @@ def as_text(known: dict[str, Any]) -> Iterator[str]:
         yield f"silence {one['number']}  {what}  until {one['ends_at']}  by {_line(one['author'])}{why}"
     if known["messages_owed"]:
         yield f"{known['messages_owed']} messages are owed"
+
+
+def replayed(notices: Sequence[Notice], since: datetime, until: datetime, *, windows: int) -> dict[str, Any]:
+    """What `canary alerts replay --json` prints; keys may be added."""
+    from canary.replay import NOT_REPLAYED
+
+    return {
+        "schema": 1,
+        "from": _time(since),
+        "to": _time(until),
+        "windows": windows,
+        "messages": [
+            {
+                "at": _time(one.made_at),
+                "kind": one.kind.value,
+                "severity": one.content.severity.value,
+                "key": one.key,
+                "title": one.content.title,
+                "muted": list(one.content.muted),
+            }
+            for one in notices
+        ],
+        "opened": dict(Counter(one.content.severity.value for one in notices if one.kind is Kind.OPENED)),
+        "not_replayed": list(NOT_REPLAYED),
+    }
+
+
+def replay_text(told: dict[str, Any]) -> Iterator[str]:
+    """The same for a person."""
+    for one in told["messages"]:
+        muted = f" (muted: {', '.join(map(_line, one['muted']))})" if one["muted"] else ""
+        yield f"{one['at']}  {one['kind']:<8}  {one['severity']:<6}  {_line(one['title'])}{muted}"
+    opened = (
+        ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in told["opened"].items())
+        or "nothing"
+    )
+    yield f"{told['windows']} windows from {told['from']} to {told['to']}: {opened} would have been opened"
+    yield "amended windows count as they stand now; not played again:"
+    yield from (f"  {what}" for what in told["not_replayed"])
 
 
 def _line(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts.condition import Kind
+from alerts.condition import Kind, Notice
 from canary.values import Track
 from tests.virtual.faults import CATALOGUE
 from tests.virtual.naming import Named
@@ -85,7 +85,7 @@ def _scored(world: World, fault: Named, began: float, ended: float) -> Play:
     )
     if len(play.to_end) < len(play.to_page):
         play.wrong.append(f"a page was never called over: {world.unresolved()}")
-    told = [notice.key for notice in world.opened()]
+    told = {*world.muted(), *(notice.key for notice in world.opened())}
     judged = [track.judged for track in tracks.values() if track.judged is not None]
     got = {item.outcome.value for item in judged} | {flag.value for item in judged for flag in item.flags}
     play.wrong += [f"nobody was called {what}" for what in fault.expects - got]
@@ -129,7 +129,12 @@ def _first(world: World, fault: Named, kind: Kind, since: float) -> Iterator[tup
         hits = (
             (at, notice.content.title)
             for notice, at in told
-            if notice.kind is kind and notice.key.startswith(page) and at >= since
+            if notice.kind is kind and _names(notice, page) and at >= since
         )
         if (first := next(hits, None)) is not None:
             yield first
+
+
+def _names(notice: Notice, page: str) -> bool:
+    """Whether it tells of it: by itself, or as what follows from something else."""
+    return any(key.startswith(page) for key in (notice.key, *notice.content.muted))

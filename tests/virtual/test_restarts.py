@@ -96,7 +96,8 @@ def test_downtime_is_counted_once_however_often_the_monitor_is_killed(tmp_path: 
     minutes = world.ledger.minutes(START, START + timedelta(hours=1))
     assert all(minute.not_visible <= minute.sent for minute in minutes)
     assert _down(minutes) >= 9
-    assert len(world.opened(f"down:{PROBE}")) == 1
+    assert [n.key for n in world.opened()] == ["behind:processed->events"]
+    assert world.muted() == {f"down:{PROBE}"}
     world.ledger.close()
 
 

@@ -280,6 +280,10 @@ class World:
     def opened(self, prefix: str = "") -> list[Notice]:
         return [n for n in self.inbox.notices if n.kind is Kind.OPENED and n.key.startswith(prefix)]
 
+    def muted(self) -> set[str]:
+        """Keys that were named in a message as following from what it tells."""
+        return {key for notice in self.inbox.notices for key in notice.content.muted}
+
     def unresolved(self) -> list[str]:
         """Keys that were opened more often than resolved."""
         keys = [n.key for n in self.inbox.notices if n.kind is Kind.OPENED]
