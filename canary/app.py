@@ -215,7 +215,7 @@ def _stages(
     stages: dict[str, Stage] = {}
     for stage, following in pairwise((*config.stages, None)):
         if isinstance(stage, KafkaStageConfig):
-            settings = _kafka(
+            settings = kafka_settings(
                 stage,
                 following.consumer_group if following else None,
                 instance=config.canary.instance,
@@ -225,13 +225,14 @@ def _stages(
                 settings, marks=marks, now=now, resume=ledger.resume(stage.name)
             )
         elif isinstance(stage, ClickHouseStageConfig):
-            stages[stage.name] = clickhouse.ClickHouseStage(_clickhouse(stage), marks=marks, now=now)
+            stages[stage.name] = clickhouse.ClickHouseStage(clickhouse_settings(stage), marks=marks, now=now)
     return stages
 
 
-def _kafka(
+def kafka_settings(
     stage: KafkaStageConfig, next_group: str | None, *, instance: str, every: timedelta
 ) -> kafka.Settings:
+    """A topic as its edge is told of it; `next_group` carries events out of it."""
     tls = sasl = None
     if stage.tls is not None:
         tls = kafka.Tls(
@@ -259,7 +260,8 @@ def _kafka(
     )
 
 
-def _clickhouse(stage: ClickHouseStageConfig) -> clickhouse.Settings:
+def clickhouse_settings(stage: ClickHouseStageConfig) -> clickhouse.Settings:
+    """A table as its edge is told of it."""
     tls = None
     if stage.tls is not None:
         tls = clickhouse.Tls(

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from canary import __version__
-from canary.cli import alerts, check, codes, config, demo, explain, run, sandbox, status
+from canary.cli import alerts, check, codes, config, demo, explain, run, sandbox, status, trace
 from canary.cli.common import Exit
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
 app.add_typer(alerts.app, name="alerts")
+app.command("trace")(trace.trace)
 app.add_typer(config.app, name="config")
 app.add_typer(sandbox.app, name="sandbox")
 

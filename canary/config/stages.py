@@ -104,6 +104,7 @@ class ClickHouseStageConfig(Table):
     tenants: Texts = ()
     siblings: Texts = ()
     dead_letters: Texts = ()
+    warnings: Texts = ("ingestion_warnings",)
     tls: TlsConfig | None = None
     timeout: Span = timedelta(seconds=2)
     max_queries_per_second: Annotated[Number, Field(gt=0, le=20)] = 1.0

@@ -2,5 +2,6 @@
 
 from canary.edges.kafka.security import Sasl, Tls
 from canary.edges.kafka.stage import KafkaStage, Settings
+from canary.edges.kafka.tracing import TopicTracer
 
-__all__ = ["KafkaStage", "Sasl", "Settings", "Tls"]
+__all__ = ["KafkaStage", "Sasl", "Settings", "Tls", "TopicTracer"]

@@ -105,7 +105,7 @@ class Recogniser:
             not_before=spot.not_before,
             partition=spot.partition,
             offset=record.offset,
-            at=_moment(record.timestamp),
+            at=moment_of(record.timestamp),
             content=content,
             side=spot.side,
             reason=_reason(record.headers) if spot.side == "dead_letter" else "",
@@ -270,7 +270,8 @@ def _time(value: object) -> datetime | None:
     return None
 
 
-def _moment(milliseconds: int | None) -> datetime | None:
+def moment_of(milliseconds: int | None) -> datetime | None:
+    """A record's time; None where it has none, or one outside of the calendar."""
     if milliseconds is None or milliseconds < 0:
         return None
     try:

@@ -1,0 +1,32 @@
+"""The question to a table of ingestion warnings, where the pipeline writes down what it dropped and why."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.client import Reply
+from canary.edges.clickhouse.schema import quoted
+
+DAYS_BACK = timedelta(days=7)
+MOST = 20
+_NEEDED = ("type", "details", "timestamp")
+
+
+def warned(
+    database: str, table: str, id_: UUID, *, since: datetime, ask: Callable[[sql.Statement], Reply]
+) -> sql.Statement | None:
+    """Warnings whose details name this id; None where no such table can be asked. Raises Blind."""
+    columns = {row["name"] for row in ask(sql.about_columns(database, table)).rows}
+    if not columns.issuperset(_NEEDED):
+        return None
+    source = "toString(source)" if "source" in columns else "''"
+    where = f"{quoted(database)}.{quoted(table)}"
+    return sql.Statement(
+        f"SELECT toString(toTimeZone(timestamp, 'UTC')), toString(type), {source}, toString(details)"
+        f" FROM {where} WHERE timestamp >= toDateTime64({{since:String}}, 6, 'UTC')"
+        " AND positionCaseInsensitive(toString(details), {id:String}) > 0"
+        f" ORDER BY timestamp LIMIT {MOST}",
+        {"id": str(id_), "since": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")},
+        ("at", "type", "source", "details"),
+    )

@@ -1,0 +1,126 @@
+"""The composition root of what a person asks by hand: configuration in, searching objects out.
+
+Beside `app`, which puts the daemon and the checks together, the only file that names a concrete edge.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from canary.app import clickhouse_settings, kafka_settings
+from canary.audit.tables import Comparing, Wish
+from canary.clock import Line, SystemClock
+from canary.config.models import Config
+from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
+from canary.edges import clickhouse, kafka
+from canary.lanes import Keying
+from canary.trace import TablePlaces, TopicPlaces, Trace
+from canary.values import Now
+
+
+@contextmanager
+def tracing(config: Config) -> Iterator[Trace]:
+    """What looks for one event in every stage; hangs up in the end."""
+    line = Line(SystemClock())
+    fields = _id_fields(config)
+    topics: list[kafka.TopicTracer] = []
+    tables: list[clickhouse.TableTracer] = []
+    places: list[TopicPlaces | TablePlaces] = []
+    for stage, following in pairwise((*config.stages, None)):
+        if isinstance(stage, KafkaStageConfig):
+            group = following.consumer_group if following else None
+            settings = kafka_settings(stage, group, instance=config.canary.instance, every=timedelta(0))
+            topics.append(kafka.TopicTracer(settings, predict=_Predict(stage), id_fields=fields))
+            places.append(topics[-1])
+        elif isinstance(stage, ClickHouseStageConfig):
+            told = clickhouse_settings(stage)
+            tables.append(clickhouse.TableTracer(told, warnings=stage.warnings, now=line.now))
+            places.append(tables[-1])
+    pause = threading.Event()
+    try:
+        yield Trace(
+            places,
+            now=line.now,
+            lost_after=config.canary.lost_after,
+            passed_grace=config.canary.passed_grace,
+            pause=lambda span: pause.wait(span.total_seconds()),
+        )
+    finally:
+        for topic in topics:
+            topic.close()
+        for table in tables:
+            table.close()
+
+
+class _Predict:
+    """The partition of an event's record, where its id alone decides that."""
+
+    def __init__(self, stage: KafkaStageConfig) -> None:
+        before, mark, after = stage.key.partition("{uuid}")
+        known = bool(mark) and stage.partitioner != "unknown" and "{" not in before + after
+        self._keying = Keying(f"{before}{{distinct_id}}{after}", stage.partitioner) if known else None
+
+    def __call__(self, id_: UUID, partitions: int) -> int | None:
+        if self._keying is None or partitions < 1:
+            return None
+        return self._keying.partition(str(id_), partitions)
+
+
+def _id_fields(config: Config) -> tuple[str, ...]:
+    """The columns that hold the id are, as a rule, what records call it."""
+    matches = [stage.match for stage in config.stages if isinstance(stage, ClickHouseStageConfig)]
+    return tuple(match for match in matches if match.isidentifier())
+
+
+Chosen = tuple["Chooses", Path | None]
+"""A side of a comparison, and the file with its password."""
+
+
+class Chooses(Protocol):
+    """What names a table: None where the stage's own setting holds."""
+
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def database(self) -> str | None: ...
+    @property
+    def table(self) -> str: ...
+
+
+@contextmanager
+def comparing(config: Config, sides: Sequence[Chosen], wish: Wish) -> Iterator[Comparing]:
+    """What compares two tables with the limits of the last table stage. ValueError where there is none."""
+    stage = next((one for one in reversed(config.stages) if isinstance(one, ClickHouseStageConfig)), None)
+    if stage is None:
+        raise ValueError("stages: there is no table whose server and limits could be used")
+    line = Line(SystemClock())
+    tables = [_compared(clickhouse_settings(stage), *side, now=line.now) for side in sides]
+    try:
+        yield Comparing(tables[0], tables[1], wish)
+    finally:
+        for one in tables:
+            one.close()
+
+
+def _compared(
+    told: clickhouse.Settings, side: Chooses, password_file: Path | None, *, now: Now
+) -> clickhouse.ComparedTable:
+    if side.url is not None and side.url.rstrip("/") != told.url.rstrip("/"):
+        # another server: neither the stage's user nor its password is any business of it
+        told = replace(told, url=side.url, user=side.user or "default", password=None)
+    elif side.user is not None:
+        told = replace(told, user=side.user)
+    if password_file is not None:
+        told = replace(told, password=lambda: password_file.read_text().strip())
+    told = replace(told, database=side.database or told.database, table=side.table)
+    host = urlsplit(told.url).netloc
+    return clickhouse.ComparedTable(told, name=f"{told.database}.{told.table} at {host}", now=now)
