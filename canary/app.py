@@ -1,6 +1,5 @@
-"""The composition root: configuration in, running objects out. The only file that names a concrete edge."""
+"""The composition root: configuration in, running objects out. It and `tools` alone make edges."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,10 +29,10 @@ from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
 from canary.values import Marks, Now
 from canary.watch import Pager, Watch
+from canary.wiring import clickhouse_settings, ingress_settings, kafka_settings
 from reconcile.compare import Limits
 
 MAX_WORKERS = 16
-CLIENT_ID = "ingestion-canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,6 @@ class Checking:
     grace: timedelta
     probe: str | None = None
 
-
-POLL = timedelta(milliseconds=250)
-"""How long a topic is waited for when nothing comes; by the daemon longer, since each wait has its cost."""
 
 READ_EVERY = timedelta(milliseconds=500)
 """How often the daemon reads a topic that is read to its end; a check, which somebody waits for, reads on."""
@@ -90,8 +86,12 @@ def build(
 def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clock, around: Around) -> App:
     line = Line(clock, not_before=ledger.last_instant())
     names = [_probe_name(probe, checking) for probe in _chosen(config, checking)]
-    promised, stages = ([one.name for one in told] for told in (config.objectives, config.stages))
-    metrics = Metrics(CollectorRegistry(), probes=names, stages=stages, objectives=promised)
+    metrics = Metrics(
+        CollectorRegistry(),
+        probes=names,
+        stages=[stage.name for stage in config.stages],
+        objectives=[objective.name for objective in config.objectives],
+    )
     desk = Desk(
         plan=_plan(config, checking),
         stages=[_spec(stage) for stage in config.stages],
@@ -110,13 +110,20 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
     watch = Watch(
         desk,
         probes=[
-            _probe(one, secret, lanes, checking, around.ingress(_ingress(one, line.now)))
+            _probe(
+                one,
+                secret,
+                lanes,
+                checking,
+                around.ingress(http.HttpIngress(ingress_settings(one), now=line.now)),
+            )
             for one in _chosen(config, checking)
         ],
         stages={name: around.stage(name, stage) for name, stage in stages.items()},
         verifier=verifier,
         pager=pager,
         relane=lanes.relane,
+        aim=lanes.aim,
         retention=(config.ledger.keep_clean, config.ledger.keep_unclean, config.ledger.keep_windows),
     )
     watch.restore()
@@ -174,28 +181,8 @@ def _probe(told: ProbeConfig, secret: bytes, lanes: Laner, checking: Checking | 
     )
 
 
-def _ingress(told: ProbeConfig, now: Now) -> http.HttpIngress:
-    files = http.TlsFiles()
-    if told.tls is not None:
-        files = http.TlsFiles(
-            ca_file=_text(told.tls.ca_file),
-            cert_file=_text(told.tls.cert_file),
-            key_file=_text(told.tls.key_file),
-            verify=told.tls.verify,
-        )
-    settings = http.Settings(
-        url=told.url,
-        preset=told.preset,
-        token=told.api_token or str,
-        headers=told.read_headers,
-        template=_json(told.body),
-        batch_template=_json(told.batch_body),
-        gzip=told.gzip,
-        timeout=told.timeout,
-        tries=told.retries + 1,
-        tls=files,
-    )
-    return http.HttpIngress(settings, now=now)
+def _ingress(told: ProbeConfig, now: Now) -> Ingress:
+    return http.HttpIngress(ingress_settings(told), now=now)
 
 
 def _spec(stage: StageConfig) -> StageSpec:
@@ -215,92 +202,10 @@ def _stages(
     stages: dict[str, Stage] = {}
     for stage, following in pairwise((*config.stages, None)):
         if isinstance(stage, KafkaStageConfig):
-            settings = kafka_settings(
-                stage,
-                following.consumer_group if following else None,
-                instance=config.canary.instance,
-                every=every,
-            )
+            settings = kafka_settings(stage, following, config, every=every)
             stages[stage.name] = kafka.KafkaStage(
                 settings, marks=marks, now=now, resume=ledger.resume(stage.name)
             )
         elif isinstance(stage, ClickHouseStageConfig):
             stages[stage.name] = clickhouse.ClickHouseStage(clickhouse_settings(stage), marks=marks, now=now)
     return stages
-
-
-def kafka_settings(
-    stage: KafkaStageConfig, next_group: str | None, *, instance: str, every: timedelta
-) -> kafka.Settings:
-    """A topic as its edge is told of it; `next_group` carries events out of it."""
-    tls = sasl = None
-    if stage.tls is not None:
-        tls = kafka.Tls(
-            ca_file=_text(stage.tls.ca_file),
-            certificate_file=_text(stage.tls.cert_file),
-            key_file=_text(stage.tls.key_file),
-            check_hostname=stage.tls.verify,
-        )
-    if stage.sasl is not None and (secret := stage.sasl.login or stage.sasl.bearer) is not None:
-        sasl = kafka.Sasl(stage.sasl.mechanism, secret, stage.sasl.username or "")
-    return kafka.Settings(
-        name=stage.name,
-        bootstrap=stage.bootstrap,
-        topic=stage.topic,
-        alternates=stage.alternates,
-        dead_letters=stage.dead_letters,
-        next_group=next_group,
-        tls=tls,
-        sasl=sasl,
-        client_id=f"{CLIENT_ID}-{instance}-{stage.name}",
-        timeout=stage.timeout,
-        wait=POLL + every,
-        every=every,
-        rack=stage.client_rack or "",
-    )
-
-
-def clickhouse_settings(stage: ClickHouseStageConfig) -> clickhouse.Settings:
-    """A table as its edge is told of it."""
-    tls = None
-    if stage.tls is not None:
-        tls = clickhouse.Tls(
-            ca=_text(stage.tls.ca_file),
-            cert=_text(stage.tls.cert_file),
-            key=_text(stage.tls.key_file),
-            verify=stage.tls.verify,
-        )
-    return clickhouse.Settings(
-        name=stage.name,
-        url=stage.url,
-        database=stage.database,
-        table=stage.table,
-        user=stage.user,
-        password=stage.login,
-        match=stage.match,
-        columns=stage.columns.given(),
-        tenants=stage.tenants,
-        siblings=stage.siblings,
-        dead_letters=stage.dead_letters,
-        replicas=stage.replicas,
-        queue_cluster=stage.queue_cluster or "",
-        tls=tls,
-        timeout=stage.timeout,
-        max_queries_per_second=stage.max_queries_per_second,
-        max_execution_time=stage.max_execution_time,
-        max_bytes_to_read=stage.max_bytes_to_read,
-        max_threads=stage.max_threads,
-        chunk=stage.chunk,
-        max_replica_delay=stage.max_replica_delay,
-        last_look_every=stage.last_look_every,
-        last_look_time=stage.last_look_time,
-        last_look_bytes=stage.last_look_bytes,
-    )
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else json.dumps(value)
-
-
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)

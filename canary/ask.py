@@ -1,18 +1,23 @@
 """Which question a table is asked next: for what is missing, a last look, copies, or a sign of life."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID
 
-from canary.book import Entry
+from canary.book import Book, Entry
 from canary.desk import Desk
+from canary.event import EVENT_NAME
 from canary.settle import Settler
-from canary.values import Look, Wanted
+from canary.values import Look, Owed, Wanted
+from reconcile.outcome import Receipt
 
 IDLE = timedelta(seconds=5)
 GONE_EVERY = timedelta(seconds=30)
 SOON = timedelta(milliseconds=50)
+NARROWED = timedelta(hours=1)
+"""So long a topic is read to tell at which of several hops a canary was lost."""
+
 NOBODY = UUID(int=0)
 """Asked for when nobody is missing: the table still has to answer."""
 
@@ -31,6 +36,49 @@ class Stage(Protocol):
     def close(self) -> None:
         """Let go of all connections, promptly."""
         ...
+
+
+@runtime_checkable
+class Seeker(Stage, Protocol):
+    """A stage that may not read everything, and then has to know which canaries are wanted."""
+
+    @property
+    def seeks(self) -> bool:
+        """Whether the next look has to be told."""
+        ...
+
+
+Aim = Callable[[str, Owed, int], int | None]
+"""The partition of a stage (of so many) where a canary must be; None where that cannot be told."""
+
+
+def sought(book: Book, stage: str, aim: Aim, now: datetime) -> list[Wanted]:
+    """The canaries for which a topic is worth reading.
+
+    One that was seen in a topic with alternates is looked for again, wherever it may be: its consumer may
+    have moved it on.
+    """
+    at = next(index for index, spec in enumerate(book.stages) if spec.name == stage)
+    beyond = book.stages[min(at + 1, len(book.stages) - 1)].name
+    partitions, found = book.readings[stage].partitions, []
+    for entry in book.entries.values():
+        owed, arrived = entry.owed, book.last in entry.seen
+        if entry.receipt is Receipt.REFUSED or _told(entry, now):
+            continue
+        if stage not in entry.seen:
+            place = None if partitions is None else aim(stage, owed, partitions)
+            found.append(Wanted(owed.id, owed.sent_at, EVENT_NAME, owed.distinct_id, place, arrived))
+        elif book.stages[at].others and not arrived and beyond not in entry.seen:
+            found.append(Wanted(owed.id, owed.sent_at, EVENT_NAME, owed.distinct_id))
+    return found
+
+
+def _told(entry: Entry, now: datetime) -> bool:
+    """Whether no topic can add anything to its verdict; a loss over several hops may still be narrowed."""
+    judged = entry.judged
+    if judged is None or not judged.final:
+        return False
+    return not judged.spanned or now - judged.judged_at > NARROWED
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """Lanes: small fixed pools of distinct_ids whose keys reach every partition of the first topic."""
 
 import hashlib
+import re
 import threading
 import zlib
 from collections.abc import Container, Sequence
@@ -10,6 +11,9 @@ from typing import Literal
 Partitioner = Literal["murmur2", "crc32", "unknown"]
 """murmur2: Kafka's own and most clients'; crc32: librdkafka's default; unknown: it cannot be told."""
 
+_PLACEHOLDER = re.compile(r"\{(?:token|distinct_id|uuid)\}")
+_OF_A_CANARY = re.compile(r"\{(?:distinct_id|uuid)\}")
+
 _MAX_TRIES_A_NAME = 200
 """How many names are tried, at most, for each one that is needed and each partition there is."""
 
@@ -18,8 +22,8 @@ _MAX_TRIES_A_NAME = 200
 class Keying:
     """How the ingress makes a record's key, and the partition that follows from it.
 
-    `template` may hold `{token}` and `{distinct_id}`; wrapped in `sha256(...)`, the key is the hex digest
-    of what stands inside (as older PostHog makes it).
+    `template` may hold `{token}`, `{distinct_id}` and `{uuid}`; wrapped in `sha256(...)`, the key is the
+    hex digest of what stands inside (as older PostHog makes it).
     """
 
     template: str
@@ -28,23 +32,27 @@ class Keying:
 
     @property
     def tells(self) -> bool:
-        """Whether a partition follows from the distinct_id at all."""
-        return self.partitioner != "unknown" and "{distinct_id}" in self.template
+        """Whether a partition follows from the distinct_id alone."""
+        told = self.partitioner != "unknown" and "{distinct_id}" in self.template
+        return told and "{uuid}" not in self.template
 
-    def key(self, distinct_id: str) -> bytes:
-        """The record's key for this distinct_id."""
+    @property
+    def aims(self) -> bool:
+        """Whether a canary's partition can be told before it is seen: a partitioner, and a key of its own."""
+        return self.partitioner != "unknown" and bool(_OF_A_CANARY.search(self.template))
+
+    def key(self, distinct_id: str, id_: str = "") -> bytes:
+        """The record's key for this distinct_id and event id."""
         hashed = self.template.startswith("sha256(") and self.template.endswith(")")
         inner = self.template[len("sha256(") : -1] if hashed else self.template
-        before, mark, after = inner.partition("{distinct_id}")
-        # the token goes in first: a token that looks like a placeholder is text
-        key = (before.replace("{token}", self.token) + (distinct_id if mark else "")) + after.replace(
-            "{token}", self.token
-        )
+        words = {"{token}": self.token, "{distinct_id}": distinct_id, "{uuid}": id_}
+        # in one go: a token that looks like a placeholder is text
+        key = _PLACEHOLDER.sub(lambda found: words[found[0]], inner)
         return hashlib.sha256(key.encode()).hexdigest().encode() if hashed else key.encode()
 
-    def partition(self, distinct_id: str, partitions: int) -> int:
+    def partition(self, distinct_id: str, partitions: int, id_: str = "") -> int:
         """The partition its canaries go to, of so many."""
-        key = self.key(distinct_id)
+        key = self.key(distinct_id, id_)
         if self.partitioner == "murmur2":
             return (murmur2(key) & 0x7FFFFFFF) % partitions
         return zlib.crc32(key) % partitions

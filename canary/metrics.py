@@ -13,6 +13,9 @@ from reconcile.outcome import FINAL, INGRESS, Flag, Outcome, Receipt
 
 PREFIX = "ingestion_canary"
 END_TO_END = "end_to_end"
+MODES = ("full", "targeted", "on_demand")
+"""How a topic may be read."""
+
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 BURN_WINDOWS = ("5m", "30m", "1h", "6h", "3d")
@@ -88,6 +91,16 @@ CATALOGUE = (
     Spec("read_total", "counter", "What reading cost, by unit.", ("stage", "unit")),
     Spec("coverage_age_seconds", "gauge", "Since the stage was last read to its end.", ("stage",)),
     Spec("blind", "gauge", "1 while the stage cannot be read.", ("stage",)),
+    Spec(
+        "partitions_visited", "gauge", "Partitions in which canaries were seen in the last hour.", ("stage",)
+    ),
+    Spec(
+        "astray_total",
+        "counter",
+        "Canaries not in the partition where key and partitioner lead (not counted where all is read).",
+        ("stage",),
+    ),
+    Spec("reading", "gauge", "1 for how the topic is read now.", ("stage", "mode")),
     Spec(
         "consumer_lag_messages", "gauge", "Messages the consumer into this stage has to finish.", ("stage",)
     ),
@@ -185,6 +198,9 @@ class Metrics:
                 "read_total",
                 [(stage, unit) for unit in ("records_read", "rows_read", "bytes_read", "queries")],
             )
+            for name in ("partitions_visited", "astray_total"):
+                self._touch(name, [(stage,)])
+            self._touch("reading", [(stage, mode) for mode in MODES])
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])
         self._touch("notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "summary")])

@@ -11,6 +11,7 @@ from reconcile.coverage import Interval, all_covered_until, common, covered_unti
 ENDS_EVERY = timedelta(seconds=5)
 ENDS_KEPT = 24
 """Two minutes of them."""
+VISITED = timedelta(hours=1)
 
 NOT_READ = "not read yet"
 
@@ -126,6 +127,8 @@ class Reading:
         self._ends: tuple[datetime, dict[Place, int]] | None = None
         self._span: Interval | None = None  # all partitions' latest intervals have this in common
         self.skew: Skew | None = None
+        self.mode = ""
+        self._visited: dict[int, datetime] = {}
         self.queue_at: datetime | None = None
         self.flushes: list[datetime] = []
 
@@ -144,6 +147,12 @@ class Reading:
         if look.partitions is not None and look.partitions != self.partitions:
             self.partitions, self._span = look.partitions, None
         self.skew = look.skew or self.skew
+        self.mode = look.reading
+        self._visited.update(
+            (item.partition, item.seen_at)
+            for item in look.sightings
+            if item.partition is not None and item.place == self.spec.place
+        )
         if look.queue is not None:
             self.queue_at, files = look.queue
             if not files:
@@ -240,9 +249,15 @@ class Reading:
             return None
         return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
 
+    def visited(self, now: datetime) -> int:
+        """In how many partitions of a topic canaries were seen within the last hour."""
+        return sum(now - at <= VISITED for at in self._visited.values())
+
     def age(self, now: datetime) -> timedelta | None:
         """How long ago this stage was last read up to its end."""
         if not self.spec.topic:
+            return now - self.last_read_at if self.last_read_at else None
+        if self.mode in ("targeted", "on_demand"):  # not read whole: how long since it could be
             return now - self.last_read_at if self.last_read_at else None
         there = [items for key, items in self.intervals.items() if items and key not in self.gone]
         ends: Sequence[datetime] = [items[-1].until for items in there]

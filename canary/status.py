@@ -78,6 +78,8 @@ class Status:
             "blind": reading.blind,
             "age_seconds": age.total_seconds() if age is not None else None,
             "partitions": reading.partitions,
+            "partitions_visited": reading.visited(now) if reading.spec.topic else None,
+            "reading": reading.mode or None,
             "lag_messages": reading.lag() if reading.spec.topic else None,
             "positions_unreadable": reading.positions_unreadable,
             "skew_seconds": reading.skew.offset.total_seconds() if reading.skew else None,

@@ -14,7 +14,6 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from canary.app import clickhouse_settings, kafka_settings
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
@@ -23,6 +22,7 @@ from canary.edges import clickhouse, kafka
 from canary.lanes import Keying
 from canary.trace import TablePlaces, TopicPlaces, Trace
 from canary.values import Now
+from canary.wiring import clickhouse_settings, kafka_settings
 
 
 @contextmanager
@@ -35,8 +35,7 @@ def tracing(config: Config) -> Iterator[Trace]:
     places: list[TopicPlaces | TablePlaces] = []
     for stage, following in pairwise((*config.stages, None)):
         if isinstance(stage, KafkaStageConfig):
-            group = following.consumer_group if following else None
-            settings = kafka_settings(stage, group, instance=config.canary.instance, every=timedelta(0))
+            settings = kafka_settings(stage, following, config, every=timedelta(0))
             topics.append(kafka.TopicTracer(settings, predict=_Predict(stage), id_fields=fields))
             places.append(topics[-1])
         elif isinstance(stage, ClickHouseStageConfig):

@@ -1,7 +1,6 @@
 """What passes between the edges, the ledger and the watch.
 
-Times "on our line" are readings of `canary.clock.Line`: our own monotonic time, written as aware UTC.
-"""
+Times "on our line" are readings of `canary.clock.Line`: our own monotonic time, written as aware UTC."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,12 +43,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A canary that a stage is asked for. `sent_at` on our line; the rest helps a table to prune."""
+    """A canary that a stage is asked for. `sent_at` on our line; the rest helps to find it: `partition` is
+    where its key must have led it (None: nobody can tell), `arrived` that the last stage has shown it."""
 
     id: UUID
     sent_at: datetime
     event: str
     distinct_id: str
+    partition: int | None = None
+    arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,7 @@ class Sighting:
     content: what stood there; None where it could not be parsed.
     side: "" at the stage itself, "alternate", "dead_letter" or "last_look".
     reason: why a dead letter is one, in the pipeline's own words (not escaped).
-    mergeable: for a copy in a table: identical to the first in all that a merge compares.
-    """
+    mergeable: for a copy in a table: identical to the first in all that a merge compares."""
 
     id: UUID
     stage: str
@@ -111,8 +112,7 @@ class Coverage:
     """One partition has been read without a gap from `since` to `until` (our line).
 
     `next_offset` is where reading goes on. `expired` counts records that retention removed before they
-    were read; an interval that begins after such a gap does not reach back over it.
-    """
+    were read; an interval that begins after such a gap does not reach back over it."""
 
     place: str
     partition: int
@@ -127,8 +127,7 @@ class Position:
     """How far the consumer behind a topic has finished with one partition.
 
     `committed` is the next offset it will read (None: it never committed); `log_start` the oldest
-    offset still kept and `end` the high watermark, where known. `read_at` on our line.
-    """
+    offset still kept and `end` the high watermark, where known. `read_at` on our line."""
 
     place: str
     partition: int
@@ -161,6 +160,7 @@ class Look:
     notes: what a person should know (a lookup must scan, partitions were added, a topic made again).
     partitions: how many partitions the stage's own topic has; None where unknown.
     queue: when the queues in front of a table were read (our line), and how many files waited in them.
+    reading, astray: how a topic is read now; how many canaries were not where their keys lead.
     """
 
     stage: str
@@ -177,6 +177,8 @@ class Look:
     partitions: int | None = None
     skew: Skew | None = None
     queue: tuple[datetime, int] | None = None
+    reading: str = ""
+    astray: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,7 @@ class Marks:
     """How an edge knows a canary among other events, cheapest first.
 
     `recognise` proves an id (about 3 microseconds); `event` is the canaries' event name and
-    `distinct_prefix` begins every distinct_id of their pools.
-    """
+    `distinct_prefix` begins every distinct_id of their pools."""
 
     recognise: Callable[[UUID], bool]
     event: str
@@ -221,8 +222,7 @@ class Seen:
 
     `copies` counts further sightings; `copy_kinds` names each kind once ("kafka", "own_retry", and rows
     that a merge will remove, "mergeable", or none will, "permanent").
-    `compared` is False where the expected or the found content is not known.
-    """
+    `compared` is False where the expected or the found content is not known."""
 
     id: UUID
     stage: str

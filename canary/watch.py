@@ -14,10 +14,11 @@ from typing import Protocol
 from uuid import UUID
 
 from alerts.condition import Condition
-from canary.ask import SOON, Asker, Stage, Table
+from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
 from canary.desk import Desk
 from canary.event import EVENT_NAME
-from canary.follow import COSTS, Follower
+from canary.follow import Follower
+from canary.gauges import measure
 from canary.identity import Verifier
 from canary.inject import Injector
 from canary.ledger import LedgerError
@@ -71,6 +72,7 @@ class Watch:
         verifier: Verifier,
         pager: Pager,
         relane: Relane,
+        aim: Aim,
         retention: tuple[timedelta, timedelta, timedelta],
     ) -> None:
         self.desk = desk
@@ -95,6 +97,7 @@ class Watch:
         }
         self._pager = pager
         self._relane = relane
+        self._aim = aim
         self._retention = retention
         self._flushed_at = self._started_at = desk.line.now()
         self._begun = False
@@ -142,7 +145,7 @@ class Watch:
     def follow(self, name: str) -> timedelta:
         """Look at one stage once and learn what it shows; return how long to leave it alone."""
         asker = self._askers.get(name)
-        look, pause = asker.ask() if asker else (self.stages[name].look(()), timedelta(0))
+        look, pause = asker.ask() if asker else (self._look(name), timedelta(0))
         if look is None:
             return pause
         known = self._known(self._strangers(look))
@@ -151,13 +154,29 @@ class Watch:
             positions = self.desk.book.readings[name].learn(look)
             seen = self._follower.absorb(look, known)
             self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
-        self._measure(name, look)
+        for note in look.notes:
+            self.notes[name] = note
+        measure(self.desk.metrics, self.desk.book.readings[name], look, behind=self._behind(name))
         if self._follower.off_lane:
             self.notes["lanes"] = self._follower.off_lane
         if look.partitions is not None and name == next(iter(self.stages)):
             for probe in self.probes.values():
                 self._relane(probe, look.partitions)
         return max(pause, BLIND_PAUSE) if look.blind else pause
+
+    def _behind(self, name: str) -> str | None:
+        """The stage that the consumer behind this one fills."""
+        names = list(self.stages)
+        return names[names.index(name) + 1] if name != names[-1] else None
+
+    def _look(self, name: str) -> Look:
+        """Read a topic on, which may have to know for whom."""
+        stage = self.stages[name]
+        if not isinstance(stage, Seeker) or not stage.seeks:
+            return stage.look(())
+        with self.desk.lock:
+            wanted = sought(self.desk.book, name, self._aim, self.desk.line.now())
+        return stage.look(wanted)
 
     def settle(self) -> Settled:
         """Give outcomes to what is due or has changed, and tell the pager what is true now."""
@@ -269,22 +288,3 @@ class Watch:
             objectives=self.objectives.conditions(),
             unjudged=self.objectives.unjudged(now),
         )
-
-    def _measure(self, name: str, look: Look) -> None:
-        metrics, reading = self.desk.metrics, self.desk.book.readings[name]
-        metrics.gauge("blind", name).set(bool(look.blind))
-        for reason, count in look.counts.items():
-            if reason in COSTS:
-                metrics.counter("read_total", name, reason).inc(count)
-            else:
-                metrics.counter("unparsable_total", name, reason).inc(count)
-        for note in look.notes:
-            self.notes[name] = note
-        if reading.skew is not None:
-            metrics.gauge("clock_skew_seconds", name).set(reading.skew.offset.total_seconds())
-            metrics.gauge("clock_skew_error_seconds", name).set(reading.skew.error.total_seconds())
-        names = list(self.stages)
-        behind = names[names.index(name) + 1] if name != names[-1] else None
-        if behind is not None:
-            lag = reading.lag()
-            metrics.gauge("consumer_lag_messages", behind).set(float("nan") if lag is None else lag)

@@ -188,6 +188,14 @@ def track(found: Track) -> None:
         console.print(f"      amended: it was {judged.amended_from}")
 
 
+def _reading(stage: dict[str, Any]) -> str:
+    """How a topic is read, and which of its partitions canaries reach."""
+    if stage.get("reading") is None:
+        return ""
+    how = "" if stage["reading"] == "full" else f" {stage['reading'].replace('_', ' ')}"
+    return f"{how}, canaries in {stage['partitions_visited']} of {stage['partitions']} partitions"
+
+
 def status_tables(known: dict[str, Any]) -> None:
     """The daemon's status for a person."""
     console = Console(highlight=False, soft_wrap=True)
@@ -201,7 +209,7 @@ def status_tables(known: dict[str, Any]) -> None:
     for stage in known["stages"]:
         state = f"[magenta]blind: {escape(stage['blind'])}[/]" if stage["blind"] else "read"
         lag = "" if stage["lag_messages"] is None else f", {stage['lag_messages']} messages behind it"
-        console.print(f"  {escape(stage['name'])}: {state}{lag}")
+        console.print(f"  {escape(stage['name'])}: {state}{_reading(stage)}{lag}")
     for probe in known["probes"]:
         console.print(
             f"  {escape(probe['name'])}: {probe['pending']} pending, {probe['overdue']} overdue, "

@@ -38,6 +38,13 @@ def check_stages(draft: Draft, canary: CanaryConfig, stages: Mapping[Path, Stage
         places.setdefault(place, stage.name)
         _order(draft, canary, path, stage=stage, before=before)
         before = stage
+    if isinstance(before, KafkaStageConfig):
+        _last_topic(draft, path, before)
+
+
+def _last_topic(draft: Draft, path: Path, stage: KafkaStageConfig) -> None:
+    if stage.reading not in ("auto", "full"):
+        draft.fault((*path, "reading"), "must be full at the last stage, which decides every outcome")
 
 
 def _name(draft: Draft, path: Path, stage: Stage, names: set[str]) -> None:

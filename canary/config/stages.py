@@ -56,11 +56,13 @@ class KafkaStageConfig(Table):
     bootstrap: Addresses
     topic: Text
     key: Text = LATER_KEY
-    partitioner: Literal["murmur2", "crc32", "unknown"] = "unknown"
+    partitioner: Literal["murmur2", "crc32", "unknown"] = "crc32"
     partitions: Annotated[Count, Field(ge=1)] | None = None
     consumer_group: Text | None = None
     alternates: Texts = ()
     dead_letters: Texts = ()
+    reading: Literal["auto", "full", "targeted", "on_demand"] = "auto"
+    on_demand_above: Annotated[Number, Field(gt=0)] = 5_000.0
     client_rack: Text | None = None
     tls: TlsConfig | None = None
     sasl: SaslConfig | None = None

@@ -1,6 +1,8 @@
 """Lanes: keys land where the partitioners of real clients put them, and turns are fair."""
 
 import hashlib
+import zlib
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -133,3 +135,21 @@ def test_what_cannot_be_planned_is_refused_in_words() -> None:
             plan("c-", KEYING, partitions=sizes["partitions"], lanes=sizes["lanes"], pool=sizes["pool"] or 0)
     with pytest.raises(ValueError, match="must not be empty"):
         Rotation([])
+
+
+@given(
+    token=st.sampled_from(["phc_x", "{uuid}", "{distinct_id}"]),
+    name=st.text(max_size=8),
+    id_=st.uuids(),
+    partitions=st.integers(1, 64),
+)
+def test_later_topics_are_keyed_by_the_event(token: str, name: str, id_: UUID, partitions: int) -> None:
+    """CRC-32 of the id, as librdkafka has it; no lane can be aimed by it, a canary can."""
+    keying = Keying("{uuid}", "crc32", token)
+    assert keying.aims
+    assert not keying.tells
+    assert keying.partition(name, partitions, str(id_)) == zlib.crc32(str(id_).encode()) % partitions
+    both = Keying("{token}:{distinct_id}:{uuid}", "murmur2", token)
+    assert both.key(name, str(id_)) == f"{token}:{name}:{id_}".encode()
+    assert not Keying("{token}", "murmur2", token).aims
+    assert not Keying("{uuid}", "unknown", token).aims

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+STARTED = 1000.0
+"""What the monotonic clock shows then."""
 
 
 class VirtualClock:
@@ -10,7 +12,7 @@ class VirtualClock:
 
     def __init__(self, start: datetime = START) -> None:
         self._wall = start
-        self._monotonic = 1000.0
+        self._monotonic = STARTED
 
     def monotonic(self) -> float:
         return self._monotonic

@@ -31,15 +31,16 @@ from canary.paging_rules import LEDGER_KEY
 from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
 from canary.settle import Settled
-from canary.values import Judged, Track, WindowReport
+from canary.values import Judged, Owed, Track, WindowReport
 from canary.watch import Watch
-from reconcile.compare import Limits
 from reconcile.outcome import Outcome
 from tests.virtual.clock import START, VirtualClock
 from tests.virtual.edges import Eyes, VirtualIngress, VirtualTable, VirtualTopic
 from tests.virtual.failing import Died, FailingLedger, new_ledger
 from tests.virtual.inbox import Inbox
+from tests.virtual.limits import limits
 from tests.virtual.pipeline import EVENTS, PARTITIONS, STAGES, Pipeline
+from tests.virtual.seeking import Reads, SeekingTopic
 from tests.virtual.terms import Terms
 
 PROBE = "p"
@@ -48,15 +49,6 @@ TICK = 1.0
 WINDOW = timedelta(seconds=10)
 GRACE = timedelta(seconds=10)
 TERMS = Terms(objective=5, patience=8, lost_after=600)
-
-
-def _limits(terms: Terms) -> Limits:
-    return Limits(
-        objective=timedelta(seconds=terms.objective),
-        patience=timedelta(seconds=terms.patience),
-        lost_after=timedelta(seconds=terms.lost_after),
-        resolution=timedelta(seconds=terms.resolution),
-    )
 
 
 @dataclass(slots=True)
@@ -80,9 +72,11 @@ class World:
     stages: tuple[str, ...] = STAGES
     dies_before: str = ""
     runs: int = 0
+    reads: Reads = field(default_factory=Reads)
     shared: Pipeline | None = None
     others: list["World"] = field(default_factory=list)
     mine: set[UUID] = field(default_factory=set)
+    seekers: dict[str, SeekingTopic] = field(default_factory=dict)
     inbox: Inbox = field(init=False)
     pipeline: Pipeline = field(init=False)
     ledger: FailingLedger = field(init=False)
@@ -102,7 +96,7 @@ class World:
         line = Line(self.clock, not_before=self.ledger.last_instant())
         metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
         desk = Desk(
-            plan=Plan(times=self.times, limits=_limits(self.terms)),
+            plan=Plan(times=self.times, limits=limits(self.terms)),
             stages=[StageSpec(name, topic=name != EVENTS, place=name) for name in self.stages],
             ledger=self.ledger,
             line=line,
@@ -122,6 +116,7 @@ class World:
                 store_key=LEDGER_KEY,
             ),
             relane=lambda _probe, _partitions: None,
+            aim=self._aim,
             retention=(timedelta(days=1), timedelta(days=30), timedelta(days=400)),
         )
         self.watch.restore()
@@ -146,9 +141,20 @@ class World:
     def _stage(self, name: str, line: Line) -> Stage:
         if name == EVENTS:
             return VirtualTable(self.pipeline, self.eyes, name=name, now=line.now)
-        return VirtualTopic(
-            self.pipeline, self.eyes, name=name, now=line.now, resume=self.ledger.resume(name)
-        )
+        resume = self.ledger.resume(name)
+        if self.reads.mode == "full":
+            return VirtualTopic(self.pipeline, self.eyes, name=name, now=line.now, resume=resume)
+        reads, pipeline = self.reads, self.pipeline
+        made = SeekingTopic(pipeline, self.eyes, name=name, now=line.now, resume=resume, reads=reads)
+        self.seekers[name] = made
+        return made
+
+    def _aim(self, stage: str, owed: Owed, partitions: int) -> int | None:
+        """Where the key leads a canary, as the monitor believes."""
+        del stage
+        if (fate := self.pipeline.fates.get(owed.id)) is None or self.reads.keys == "unknown":
+            return None
+        return (fate.partition + (self.reads.keys == "wrong")) % partitions
 
     # -- time ---------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Fetching:
 
     def send(self, client: Client, limits: Limits) -> None:
         """Ask every broker that is not being asked already. Partitions take turns at coming first."""
-        readings = list(self._partitions.readings)
+        readings = [place for place in self._partitions.readings if place not in self._partitions.idle]
         self._turn = (self._turn + 1) % max(len(readings), 1)
         turned = readings[self._turn :] + readings[: self._turn]
         ids = self._partitions.ids()
@@ -194,6 +194,7 @@ class Fetching:
         )
         found: list[Sighting] = []
         position = reading.next_offset
+        self.counts["bytes_read"] += len(answer.data)
         try:
             for batch in batches(answer.data, start=position, aborted=answer.aborted):
                 found.extend(self._sightings(batch.records, spot))

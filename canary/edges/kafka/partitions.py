@@ -14,11 +14,16 @@ ALTERNATE, DEAD_LETTER = "alternate", "dead_letter"
 
 
 class Partitions:
-    """The readings of one stage's topics. `notes` collects what a person should know."""
+    """The readings of one stage's topics. `notes` collects what a person should know.
+
+    `idle` are not to be read for now. `generation` grows when offsets begin to mean something else.
+    """
 
     def __init__(self, sides: Mapping[str, str], *, now: Now, resume: Resume) -> None:
         self.readings: dict[Place, Reading] = {}
         self.notes: list[str] = []
+        self.idle: frozenset[Place] = frozenset()
+        self.generation = 0
         self._sides = sides
         self._now = now
         self._resume = {
@@ -102,6 +107,7 @@ class Partitions:
 
     def _again(self, topic: Topic) -> None:
         self.notes.append(f"topic {topic.name} was made again: reading it from its beginning")
+        self.generation += 1
         for place in [p for p in self.readings if p[0] == topic.name]:
             if place[1] in topic.leaders:
                 self.readings[place].jump(0, now=self._now())
@@ -164,6 +170,7 @@ class Partitions:
         last = self._offsets(client, places, requests.LATEST, until)
         expired = 0
         for place, reading in zip(places, lost, strict=True):
+            reading.log_start = first.get(place, reading.log_start)
             if place not in first or place not in last:
                 reading.failed("its offsets cannot be read", now=self._now())
             elif reading.next_offset < first[place]:
@@ -184,4 +191,5 @@ class Partitions:
         same = self._known[reading.place].id != NO_ID
         what = "the cluster lost the end of its log" if same else "it was made again"
         self.notes.append(f"topic {reading.place}, partition {reading.partition}: {what}")
+        self.generation += 1
         reading.jump(last if same else first, now=self._now())

@@ -102,6 +102,18 @@ class Reading:
         self.since, self.until = now, None
         self._mark, self._empty = None, 0
 
+    def skip(self, next_offset: int, *, at: datetime) -> None:
+        """Leave unread what lies before `next_offset`, a floor of all that arrives after `at`."""
+        self.next_offset = next_offset
+        self.since = self.until = at
+        self._mark, self._empty = None, 0
+
+    def reaches(self, since: datetime, floor: int, at: datetime) -> bool:
+        """Whether reading on covers what arrived since then, as reading on from `floor` (of `at`) would."""
+        if self.since is None or self.since > since:
+            return False
+        return self.next_offset >= floor or (self.until is not None and self.until >= at)
+
     def coverage(self) -> Coverage | None:
         """What is covered; None as long as nothing is."""
         if self.since is None or self.until is None:

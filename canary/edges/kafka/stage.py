@@ -21,6 +21,9 @@ from canary.edges.kafka.record import Recogniser
 from canary.edges.kafka.replicas import Replicas
 from canary.edges.kafka.requests import Limits
 from canary.edges.kafka.security import Sasl, Tls
+from canary.edges.kafka.seeking import Seeking
+from canary.edges.kafka.sought import Sought
+from canary.edges.kafka.trust import Reading as ReadingMode
 from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
 
 EARLY = 0.025
@@ -35,6 +38,9 @@ class Settings:
     is left alone until `every` has passed since it was last asked: a fetch costs about the same for one
     record as for ten. A follower in `rack` is read instead of the leader where the cluster allows it.
     `answer_bytes` and `partition_bytes` bound what one fetch may bring.
+
+    `reading` says how much of the topic is read, as `seeking` explains; `auto` is all of it, but on demand
+    while it has more than `on_demand_above` messages a second.
     """
 
     name: str
@@ -52,6 +58,9 @@ class Settings:
     every: timedelta = timedelta(0)
     answer_bytes: int = 2 * 1024 * 1024
     partition_bytes: int = 1024 * 1024
+    reading: ReadingMode = "full"
+    seek_after: timedelta = timedelta(seconds=30)
+    on_demand_above: float = 5_000
 
 
 class KafkaStage:
@@ -83,15 +92,36 @@ class KafkaStage:
         )
         self._positions = Positions(settings.next_group, now=now)
         self._expired = 0
+        self._seeking = Seeking(
+            settings.reading,
+            topic=settings.topic,
+            seek_after=settings.seek_after,
+            above=settings.on_demand_above,
+        )
+        self._sought = Sought(
+            settings.name,
+            settings.topic,
+            partitions=self._partitions,
+            recogniser=self._recogniser,
+            seeking=self._seeking,
+            now=now,
+        )
+        self._sought.resume(resume)
 
-    def look(self, wanted: Sequence[Wanted]) -> Look:  # noqa: ARG002 - a topic is read, not asked
+    @property
+    def seeks(self) -> bool:
+        """Whether a look has to be told which canaries are wanted."""
+        return self._seeking.seeks
+
+    def look(self, wanted: Sequence[Wanted]) -> Look:
         """Read what has come since the last look. Trouble outside is told in `blind`, never raised."""
         started_at, started = self._now(), time.monotonic()
         sightings: list[Sighting] = []
         positions: Sequence[Position] = ()
         try:
             client = self._cluster.client(started + self._timeout)
-            blind = self._read(client, sightings, started)
+            read = self._read if self._seeking.mode == "full" else self._seek
+            blind = read(client, wanted, sightings, started)
             positions = self._positions.take(client, self._followed())
         except TroubleError as trouble:
             blind = str(trouble)
@@ -99,6 +129,7 @@ class KafkaStage:
         if blind:
             self._cluster.bell.wait(lambda: False, until=started + self._wait)
         self._cluster.bell.interrupted = False
+        self._seeking.saw(sightings, started_at)
         return Look(
             stage=self.name,
             started_at=started_at,
@@ -111,6 +142,8 @@ class KafkaStage:
             counts=self._counts(),
             notes=self._notes(),
             partitions=self._partitions.count(self._settings.topic),
+            reading=self._seeking.mode,
+            astray=self._seeking.astray(),
         )
 
     def _readings(self) -> Sequence[Reading]:
@@ -120,18 +153,49 @@ class KafkaStage:
         """What the next stage's consumer reads: not the dead letters."""
         return [reading for reading in self._readings() if reading.side != DEAD_LETTER]
 
-    def _read(self, client: Client, sightings: list[Sighting], started: float) -> str:
-        """One or more fetches; returns why the stage is blind."""
-        until = started + self._timeout
+    def _arranged(self, client: Client, until: float) -> str:
         blind = self._partitions.arrange(client, self._cluster.topics, until=until)
         if blind:
             self._cluster.stale()
-            return blind
-        limits = Limits(
-            wait=int(self._wait * 1000),
+        self._sought.arranged()
+        return blind
+
+    def _limits(self, wait: float) -> Limits:
+        return Limits(
+            wait=int(wait * 1000),
             total_bytes=self._settings.answer_bytes,
             partition_bytes=self._settings.partition_bytes,
         )
+
+    def _seek(
+        self, client: Client, wanted: Sequence[Wanted], sightings: list[Sighting], started: float
+    ) -> str:
+        """Read only what has to be read; returns why the stage is blind."""
+        until = started + self._timeout
+        if blind := self._arranged(client, until):
+            return blind
+        if not self._sought.behind():
+            self._cluster.bell.wait(lambda: False, until=self._fetched_at + (self._every or self._wait))
+        until = time.monotonic() + self._timeout
+        self._fetched_at = time.monotonic()
+        followed = [(reading.place, reading.partition) for reading in self._followed()]
+        limits = self._limits(0)
+        sightings.extend(self._sought.look(client, wanted, followed, limits, until=until))
+        if self._partitions.idle < self._partitions.readings.keys():
+            self._fetch(client, limits, sightings, until=until)
+        self._cluster.healthy()
+        return self._trouble()
+
+    def _read(
+        self, client: Client, wanted: Sequence[Wanted], sightings: list[Sighting], started: float
+    ) -> str:
+        """One or more fetches of all there is; returns why the stage is blind."""
+        until = started + self._timeout
+        if blind := self._arranged(client, until):
+            return blind
+        limits = self._limits(self._wait)
+        if self._seeking.seeks:
+            self._sought.read_all(wanted, self._followed())
         if all(reading.end is None or reading.next_offset >= reading.end for reading in self._readings()):
             self._cluster.bell.wait(lambda: False, until=self._fetched_at + self._every)
         while True:
@@ -174,6 +238,8 @@ class KafkaStage:
                 where = f"topic {reading.place}, partition {reading.partition}"
                 reading.failed(f"{where} has no leader", now=now)
                 self._cluster.stale()
+            if (reading.place, reading.partition) in self._partitions.idle:
+                continue
             since = reading.trouble_since
             if reading.trouble and (
                 reading.lasting or (since is not None and now - since >= self._settings.timeout)
@@ -187,15 +253,17 @@ class KafkaStage:
         self._cluster.drop(reason)
 
     def _counts(self) -> Mapping[str, int]:
-        counts = Counter({**self._fetching.counts}) + self._recogniser.counts
+        counts = Counter({**self._fetching.counts}) + self._recogniser.counts + self._sought.counts
         counts["expired"] += self._expired
         self._fetching.counts.clear()
+        self._sought.counts.clear()
         self._recogniser.counts.clear()
         self._expired = 0
         return {reason: count for reason, count in counts.items() if count}
 
     def _notes(self) -> Sequence[str]:
-        notes, self._partitions.notes = self._partitions.notes, []
+        notes = [*self._partitions.notes, *self._seeking.notes]
+        self._partitions.notes, self._seeking.notes = [], []
         return notes
 
     def interrupt(self) -> None:

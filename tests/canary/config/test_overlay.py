@@ -147,7 +147,7 @@ def test_the_first_topic_has_its_own_defaults(configure: Configure, good: str) -
 
     assert first.kind == second.kind == "kafka"
     assert (first.key, first.partitioner) == ("{token}:{distinct_id}", "murmur2")
-    assert (second.key, second.partitioner) == ("{uuid}", "unknown")
+    assert (second.key, second.partitioner) == ("{uuid}", "crc32")
 
 
 def test_a_renamed_key_warns_for_one_release(configure: Configure, good: str) -> None:
