@@ -123,6 +123,7 @@ class Rotation:
         self._lock = threading.Lock()
         self._next_lane = 0
         self._next_name = [0] * len(self.lanes)
+        self._places = {lane.index: place for place, lane in enumerate(self.lanes)}
         self._expected = {name: lane.partition for lane in self.lanes for name in lane.distinct_ids}
 
     def next(self, busy: Container[int] = ()) -> tuple[Lane, str] | None:
@@ -142,7 +143,7 @@ class Rotation:
     def another(self, lane: Lane) -> str:
         """One more distinct_id of the same lane, for a batch."""
         with self._lock:
-            place = self.lanes.index(lane)
+            place = self._places[lane.index]
             turn = self._next_name[place]
             self._next_name[place] = (turn + 1) % len(lane.distinct_ids)
             return lane.distinct_ids[turn]
