@@ -20,6 +20,10 @@ from reconcile.outcome import INGRESS, Receipt
 WIDEST_ERROR = 5.0
 """Seconds: a duration known less well than this is no measurement."""
 
+MOST_COPIES = 1_000
+"""So many copies of a canary are counted while it is in mind: who writes its id for a whole day, a thousand
+times a second, says no more by it, and gets no more of our memory."""
+
 Known = Callable[[Sequence[UUID]], Mapping[UUID, Track]]
 """Asks the ledger for canaries that are no longer in mind."""
 
@@ -46,7 +50,7 @@ class Follower:
         """Take one look in; return what is news and belongs into the ledger."""
         news: dict[tuple[UUID, str], Seen] = {}
         for rows in _by_canary(look.sightings):
-            entry = self._entry(rows[0], known)
+            entry = self._entry(rows, known)
             if entry is None:
                 continue
             for seen in self._learn(entry, rows):
@@ -54,15 +58,17 @@ class Follower:
             self._book.dirty.add(entry.owed.id)
         return list(news.values())
 
-    def _entry(self, sighting: Sighting, known: Mapping[UUID, Track]) -> Entry | None:
+    def _entry(self, rows: Sequence[Sighting], known: Mapping[UUID, Track]) -> Entry | None:
+        """The canary of these sightings; None, and every one of them counted, where we owe none such."""
+        sighting = rows[0]
         entry = self._book.entries.get(sighting.id)
         if entry is None and sighting.id in known:
             entry = self._book.restore(known[sighting.id])
         if entry is None:
             if self._verifier.probe_of(sighting.id) is None:
-                self._metrics.counter("foreign_total", sighting.stage).inc()
+                self._metrics.counter("foreign_total", sighting.stage).inc(len(rows))
             else:
-                self._metrics.counter("unexpected_total", sighting.stage, "not_in_ledger").inc()
+                self._metrics.counter("unexpected_total", sighting.stage, "not_in_ledger").inc(len(rows))
         return entry
 
     def _learn(self, entry: Entry, rows: Sequence[Sighting]) -> Iterable[Seen]:
@@ -131,7 +137,7 @@ class Follower:
         if topic:
             seen = _moved(seen, rows)
             others = [row for row in rows if row.place == seen.place and _spot(row) != _spot(seen)]
-            fresh = [row for row in others if _spot(row) not in entry.extra]
+            fresh = [row for row in others if _spot(row) not in entry.extra][: MOST_COPIES - len(entry.extra)]
             entry.extra |= {_spot(row) for row in fresh}
             copies, kinds = seen.copies + len(fresh), {"kafka"} if fresh else set()
         else:

@@ -34,6 +34,9 @@ MAX_LATE = 1_000
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
 
+MAX_RECENT = 10_000
+"""How many recent verdicts that are not clean are kept in mind to be told of, the youngest."""
+
 
 @dataclass(slots=True)
 class Settled:
@@ -61,7 +64,7 @@ class Settler:
         self._whole = (self._names[0], self._names[-1])
         self.reports: dict[WindowKey, WindowReport] = {}
         self.latest: dict[str, WindowReport] = {}
-        self.recent: deque[tuple[datetime, Entry]] = deque()
+        self.recent: deque[tuple[datetime, Entry]] = deque(maxlen=MAX_RECENT)
         self.late: deque[tuple[datetime, Entry]] = deque(maxlen=MAX_LATE)
         self.last_looks: set[UUID] = set()
         self.copies: set[UUID] = set()
