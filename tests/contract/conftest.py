@@ -37,8 +37,16 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             yield broker
 
 
+@pytest.fixture(params=["full", "searched"])
+def reading(request: pytest.FixtureRequest, lab: Lab) -> str:
+    """Full reading; and reading on demand while a canary is missing, which has to promise the same."""
+    if request.param == "searched" and "seek" not in lab.can:
+        pytest.skip("this broker's topics are read whole")
+    return str(request.param)
+
+
 @pytest.fixture
-def bench(lab: Lab) -> Iterator[Bench]:
+def bench(lab: Lab, reading: str) -> Iterator[Bench]:
     verifier = Verifier(SECRET, ["tests"])
     topic = f"t{uuid.uuid4().hex[:8]}"
     lab.make(topic, 4)
@@ -49,6 +57,7 @@ def bench(lab: Lab) -> Iterator[Bench]:
         settings=Settings("raw", (lab.address,), topic, wait=timedelta(milliseconds=100)),
         marks=Marks(verifier.recognises, "ingestion_canary", "canary-"),
         opened=[],
+        searched=reading == "searched",
     )
     yield made
     lab.heal()

@@ -3,15 +3,16 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from canary.clock import Line
 from canary.edges.kafka import Settings
 from canary.identity import Mint
-from canary.values import Look, Marks, Resume, Sighting
+from canary.values import Look, Marks, Resume, Sighting, Wanted
 from tests.contract.topic_labs import Lab, Place, Stage
 
 
@@ -25,12 +26,15 @@ class Bench:
     settings: Settings
     marks: Marks
     opened: list[Stage]
+    searched: bool = False
 
     def stage(self, *, resume: Resume | None = None, **changes: object) -> Stage:
         settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        if self.searched:
+            settings = replace(settings, reading="on_demand", seek_after=timedelta(0))
         made = self.lab.stage(settings, marks=self.marks, now=self.line.now, resume=resume or Resume())
         self.opened.append(made)
-        return made
+        return Searched(made, self.mint.mint(self.line.now()), self.line.now()) if self.searched else made
 
     def canary(self, place: Place | None = None, *, key: bytes | None = None) -> tuple[uuid.UUID, int]:
         """Write one as PostHog's ingress does; return its id and its offset."""
@@ -51,6 +55,19 @@ class Bench:
     def skip_without(self, ability: str) -> None:
         if ability not in self.lab.can:
             pytest.skip(f"this broker cannot {ability}")
+
+
+class Searched:
+    """A stage that is looked at for a canary which nobody ever wrote: all of it has to be read."""
+
+    def __init__(self, stage: Stage, missing: uuid.UUID, sent_at: datetime) -> None:
+        self.name = stage.name
+        self.interrupt, self.close = stage.interrupt, stage.close
+        self._stage = stage
+        self._missing = Wanted(missing, sent_at, "ingestion_canary", "canary-1")
+
+    def look(self, wanted: Sequence[Wanted]) -> Look:
+        return self._stage.look([*wanted, self._missing])
 
 
 def until(stage: Stage, enough: Callable[[Look], bool], *, within: float = 20.0) -> list[Look]:

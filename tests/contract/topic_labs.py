@@ -179,8 +179,8 @@ def real(make: Callable[[Path, Doors], Broker], state: Path, can: frozenset[str]
 
 
 SHORT = timedelta(milliseconds=100)
-TANSU = frozenset({"fault"})
-KAFKA = frozenset({"grow", "remake", "expire", "fault", "restart", "batches"})
+TANSU = frozenset({"fault", "seek"})
+KAFKA = frozenset({"seek", "grow", "remake", "expire", "fault", "restart", "batches"})
 
 
 def tansu(state: Path, doors: Doors) -> Broker:

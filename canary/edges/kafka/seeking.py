@@ -123,6 +123,13 @@ class Seeking:
         self._targets.clear()
         self._trails.clear()
 
+    def counted(self, partitions: int | None, at: datetime) -> None:
+        """How many partitions the topic has, by the cluster's word."""
+        if partitions is not None:
+            if self._partitions is not None and partitions > self._partitions:
+                self._grown_at = at
+            self._partitions = partitions
+
     def ends(self, at: datetime, ends: Mapping[Place, int], *, asked: bool) -> None:
         """Take the watermarks as they were told by `at`; `asked` just for this, or noted some time before."""
         if not self.seeks or not ends:
@@ -130,10 +137,6 @@ class Seeking:
         if asked and self._floors.went_back(ends):
             self.forget()
         self._floors.learn(at, ends)
-        count = len({place for place in ends if place[0] == self._topic})
-        if self._partitions is not None and count > self._partitions:
-            self._grown_at = at
-        self._partitions = max(count, self._partitions or 0)
         if self._rate.learn(at, ends) and self._reading == "auto":
             how = "reading it on demand" if self._rate.busy else "reading all of it again"
             self.notes.append(f"topic {self._topic} has {self._rate.rate:,.0f} messages a second: {how}")

@@ -36,6 +36,7 @@ class Sought:
         seeking: Seeking,
         now: Now,
     ) -> None:
+        self._topic = topic
         self._partitions = partitions
         self._seeking = seeking
         self._now = now
@@ -59,6 +60,7 @@ class Sought:
 
     def arranged(self) -> None:
         """The partitions are known anew."""
+        self._seeking.counted(self._partitions.count(self._topic), self._now())
         if self._generation != self._partitions.generation:
             self._generation = self._partitions.generation
             self._seeking.forget()
