@@ -27,11 +27,17 @@ class Daemon:
     """Repeats the watch's steps until told to stop, or until one of them fails."""
 
     def __init__(
-        self, watch: Watch, *, clock: Clock, on_settled: Sequence[Callable[[Settled], None]] = ()
+        self,
+        watch: Watch,
+        *,
+        clock: Clock,
+        on_settled: Sequence[Callable[[Settled], None]] = (),
+        beside: Mapping[str, Step] | None = None,
     ) -> None:
         self._watch = watch
         self._clock = clock
         self._on_settled = on_settled
+        self._beside = dict(beside or {})
         self._stop = threading.Event()
         self._ticks: dict[str, float] = {}
         self._scheduler: BackgroundScheduler | None = None
@@ -84,7 +90,7 @@ class Daemon:
             steps[f"inject {probe}"] = lambda probe=probe: watch.inject(probe)  # type: ignore[misc]
         for stage in watch.stages:
             steps[f"follow {stage}"] = lambda stage=stage: watch.follow(stage)  # type: ignore[misc]
-        return steps
+        return steps | self._beside
 
     def _loop(self, name: str, step: Step) -> None:
         self._ticks[name] = self._clock.monotonic()

@@ -119,6 +119,12 @@ CATALOGUE = (
         "Start of the last settled window, Unix.",
         ("probe",),
     ),
+    Spec("ingress_received_total", "counter", "Real events that the ingress says it received."),
+    Spec("ingress_dropped_total", "counter", "Real events that it says it dropped.", ("cause",)),
+    Spec("ingress_appended_total", "counter", "Offsets by which the first topic grew in the same windows."),
+    Spec("ingress_left", "gauge", "Received less dropped less appended, in the last window."),
+    Spec("ingress_left_error", "gauge", "What may have been under way at its two ends."),
+    Spec("ingress_blind", "gauge", "1 while the ingress's counters cannot be read."),
     Spec("ledger_errors_total", "counter", "Steps whose record could not be written (kept in memory)."),
     Spec("ledger_up", "gauge", "1 while the ledger can be written."),
     Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
@@ -204,6 +210,7 @@ class Metrics:
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])
         self._touch("notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "summary")])
+        self._touch("ingress_dropped_total", [("unknown",)])
         self.gauge("build_info", __version__).set(1)
         self.gauge("ledger_up").set(1)
 

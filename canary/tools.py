@@ -3,8 +3,9 @@
 Beside `app`, which puts the daemon and the checks together, the only file that names a concrete edge.
 """
 
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,15 +15,20 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
-from canary.edges import clickhouse, kafka
+from canary.edges import clickhouse, kafka, prometheus
 from canary.lanes import Keying
+from canary.metrics import Metrics
 from canary.trace import TablePlaces, TopicPlaces, Trace
 from canary.values import Now
 from canary.wiring import clickhouse_settings, kafka_settings
+from reconcile.counters import Names
+
+_log = logging.getLogger("canary")
 
 
 @contextmanager
@@ -76,6 +82,31 @@ def _id_fields(config: Config) -> tuple[str, ...]:
     """The columns that hold the id are, as a rule, what records call it."""
     matches = [stage.match for stage in config.stages if isinstance(stage, ClickHouseStageConfig)]
     return tuple(match for match in matches if match.isidentifier())
+
+
+def beside(config: Config, now: Now, metrics: Metrics) -> dict[str, Callable[[], timedelta]]:
+    """The daemon's steps that look at the real traffic, each for a loop of its own."""
+    steps: dict[str, Callable[[], timedelta]] = {}
+    first, told = config.stages[0], config.counters
+    if told.urls and isinstance(first, KafkaStageConfig):
+        names = Names(told.names_received, told.names_dropped, told.also)
+        settings = kafka_settings(first, None, config, every=timedelta(0))
+        audit = IngressAudit(
+            [
+                prometheus.Endpoint(url, names=names.all, cause=told.cause, timeout=told.timeout)
+                for url in told.urls
+            ],
+            kafka.TopicEnds(settings),
+            names,
+            window=config.canary.window,
+            every=told.every,
+            under_way=told.under_way,
+            now=now,
+            metrics=metrics,
+            tell=lambda window: _log.info("%s", window.line()),
+        )
+        steps["ingress counters"] = audit.step
+    return steps
 
 
 Chosen = tuple["Chooses", Path | None]

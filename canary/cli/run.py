@@ -23,6 +23,7 @@ def run(
     from canary.cli.tell import Teller
     from canary.daemon import Daemon
     from canary.status import Status
+    from canary.tools import beside
     from canary.web.server import Sources, WebServer
 
     loaded = load_config(config)
@@ -37,7 +38,12 @@ def run(
     teller = Teller(app.watch)
     app.on_sent(teller.sent)
     status = Status(app.watch, instance=loaded.canary.instance)
-    daemon = Daemon(app.watch, clock=app.clock, on_settled=[status.settled, teller.settled])
+    daemon = Daemon(
+        app.watch,
+        clock=app.clock,
+        on_settled=[status.settled, teller.settled],
+        beside=beside(loaded, app.watch.desk.line.now, app.metrics),
+    )
     sources = Sources(app.metrics.registry, status, daemon.stuck, daemon.unready)
     try:
         web = WebServer(loaded.web.host, loaded.web.port, sources)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
+from canary.config.counters import CountersConfig
 from canary.config.fields import (
     Address,
     Count,
@@ -97,6 +98,7 @@ class Config(Table):
     canary: CanaryConfig = CanaryConfig()
     ledger: LedgerConfig = LedgerConfig()
     web: WebConfig = WebConfig()
+    counters: CountersConfig = CountersConfig()
     probes: Annotated[tuple[ProbeConfig, ...], Field(min_length=1)]
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     slack: SlackConfig | None = None

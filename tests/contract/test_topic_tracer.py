@@ -1,6 +1,7 @@
 """Looking for one event in topics: on the sandbox's broker and on a real Kafka."""
 
 import json
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -69,7 +70,13 @@ def value(id_: uuid.UUID) -> bytes:
 
 
 def topic_of(tracer: TopicTracer) -> str:
-    return tracer.search(question(uuid.uuid4()))[0].place
+    """The name of its topic, once the cluster tells of all of its topics."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        searched = tracer.search(question(uuid.uuid4()))
+        if not any(one.gap for one in searched):
+            return searched[0].place
+    raise AssertionError(f"the topics did not come up: {searched}")
 
 
 def fill(broker: Real, topic: str, count: int) -> None:

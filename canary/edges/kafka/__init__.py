@@ -1,7 +1,8 @@
 """Kafka as a stage: one topic with its alternates and dead letters, read without a group or a commit."""
 
+from canary.edges.kafka.ends import TopicEnds
 from canary.edges.kafka.security import Sasl, Tls
 from canary.edges.kafka.stage import KafkaStage, Settings
 from canary.edges.kafka.tracing import TopicTracer
 
-__all__ = ["KafkaStage", "Sasl", "Settings", "Tls", "TopicTracer"]
+__all__ = ["KafkaStage", "Sasl", "Settings", "Tls", "TopicEnds", "TopicTracer"]

@@ -11,6 +11,7 @@ import pytest
 
 from canary.config import load
 from canary.config.alerts import AlertsConfig, MaintenanceConfig, ObjectiveConfig, RuleConfig
+from canary.config.counters import CountersConfig
 from canary.config.fields import Table, to_duration
 from canary.config.ledger import LedgerConfig
 from canary.config.models import CanaryConfig, SlackConfig, WebConfig
@@ -25,6 +26,7 @@ TABLES: list[tuple[type[Table], str]] = [
     (CanaryConfig, "canary"),
     (LedgerConfig, "ledger"),
     (WebConfig, "web"),
+    (CountersConfig, "counters"),
     (ProbeConfig, "probes"),
     (KafkaStageConfig, "kafka"),
     (ClickHouseStageConfig, "clickhouse"),
