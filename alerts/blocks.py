@@ -1,17 +1,25 @@
 """A notice as a Slack message that fits a phone: Block Kit within Slack's documented limits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.condition import Kind, Notice, Severity
-from alerts.text import code, escaped, listed, plain
+from alerts.links import Links
+from alerts.text import code, escaped, length, listed, plain
 
-HEADER, SECTION, FIELD = 150, 3000, 400
-FIELDS_A_SECTION, MOST_FACTS, MOST_IDS, MOST_COMMANDS = 10, 20, 10, 5
+HEADER = 150
+SENTENCE, DIAGRAM, FIELD, WIDE, IDS, COMMANDS, LINKS = 1500, 2400, 300, 700, 700, 700, 900
+"""Lengths of the parts. All of them together stay below what Slack takes as the text of all blocks."""
+FIELDS_A_SECTION, MOST_FACTS, MOST_WIDE, MOST_IDS, MOST_COMMANDS = 10, 12, 3, 10, 5
+NARROW = 60
+"""A longer value is hard to read in half a phone's width, and gets a line of its own."""
 
 Block = Mapping[str, Any]
+Fact = tuple[str, str]
+PLAIN = frozenset({Kind.OPENED, Kind.SUMMARY})
+"""Kinds whose title says it all."""
 MARKS = {Severity.PAGE: "🔴", Severity.TICKET: "🟠", Severity.NOTE: "🔵"}
 
 
@@ -23,16 +31,17 @@ class Message:
     blocks: tuple[Block, ...]
 
 
-def render(notice: Notice, *, edited: bool = False) -> Message:
+def render(notice: Notice, *, links: Links | None = None, edited: bool = False) -> Message:
     """The message; `edited` is for the first message of an incident, as it reads after an update."""
     sentence = _sentence(notice)
     blocks = [
         _header(sentence),
-        *([_section(escaped(sentence, SECTION))] if len(sentence) > HEADER else []),
+        *([_section(escaped(sentence, SENTENCE))] if length(sentence) > HEADER else []),
         _context(_about(notice, edited=edited)),
         *_body(notice),
+        *_links(notice, links or Links()),
     ]
-    return Message(escaped(sentence, SECTION), tuple(blocks))
+    return Message(escaped(sentence, SENTENCE), tuple(blocks))
 
 
 def _sentence(notice: Notice) -> str:
@@ -43,7 +52,8 @@ def _sentence(notice: Notice) -> str:
     mark = MARKS[notice.content.severity]
     if notice.kind is Kind.STILL:
         return f"{mark} Still so after {span(notice.made_at - notice.opened_at)}: {title}"
-    return f"{mark} {title}"
+    lead = "" if notice.kind in PLAIN else f"{notice.kind.value.capitalize()}: "
+    return f"{mark} {lead}{title}"
 
 
 def _about(notice: Notice, *, edited: bool) -> str:
@@ -52,7 +62,7 @@ def _about(notice: Notice, *, edited: bool) -> str:
         parts += [f"incident {notice.incident}", f"since {stamp(notice.opened_at)}"]
     if notice.ended_at is not None:
         parts.append(f"until {stamp(notice.ended_at)}")
-    if notice.worst > 1 and notice.kind in (Kind.STILL, Kind.RESOLVED):
+    if notice.worst > 1 and notice.kind not in (Kind.OPENED, Kind.SUMMARY):
         parts.append(f"at worst {notice.worst}")
     if edited:
         parts.append(f"as of {stamp(notice.made_at)}")
@@ -63,17 +73,42 @@ def _about(notice: Notice, *, edited: bool) -> str:
 
 def _body(notice: Notice) -> list[Block]:
     content = notice.content
-    texts = [code(content.diagram, SECTION)]
-    blocks = [_section(text) for text in texts if text]
-    facts = [_field(name, value) for name, value in content.facts[:MOST_FACTS]]
-    if len(content.facts) > MOST_FACTS:
-        facts[-1:] = [_field("more", f"{len(content.facts) - MOST_FACTS + 1} facts are left out here")]
-    starts = range(0, len(facts), FIELDS_A_SECTION)
-    blocks += [{"type": "section", "fields": facts[start : start + FIELDS_A_SECTION]} for start in starts]
+    diagram = code(content.diagram, DIAGRAM)
+    blocks = [_section(diagram)] if diagram else []
+    narrow = [fact for fact in content.facts if not _is_wide(fact)]
+    wide = [fact for fact in content.facts if _is_wide(fact)]
+    fields = [_field(name, value) for name, value in _fitting(narrow, MOST_FACTS)]
+    starts = range(0, len(fields), FIELDS_A_SECTION)
+    blocks += [{"type": "section", "fields": fields[start : start + FIELDS_A_SECTION]} for start in starts]
+    blocks += [
+        _section(f"*{escaped(name, 100) or ' '}* {escaped(value, WIDE - 120, lines=True)}")
+        for name, value in _fitting(wide, MOST_WIDE)
+    ]
     if content.ids:
-        blocks.append(_section("*ids* " + listed(content.ids, SECTION - 10, most=MOST_IDS)))
-    commands = code("\n".join(content.commands[:MOST_COMMANDS]), SECTION)
+        blocks.append(_section("*ids* " + listed(content.ids, IDS, most=MOST_IDS)))
+    commands = code("\n".join(content.commands[:MOST_COMMANDS]), COMMANDS)
     return [*blocks, _section(commands)] if commands else blocks
+
+
+def _is_wide(fact: Fact) -> bool:
+    return length(fact[1]) > NARROW or "\n" in fact[1]
+
+
+def _fitting(facts: Sequence[Fact], most: int) -> Sequence[Fact]:
+    if len(facts) <= most:
+        return facts
+    left = len(facts) - most + 1
+    return [*facts[: most - 1], ("more", f"{left} facts are left out here")]
+
+
+def _links(notice: Notice, links: Links) -> list[Block]:
+    # Addresses are made safe by `Links`; one that is too long is left out rather than broken.
+    shown = ""
+    for name, address in links.of(notice.content):
+        link = f"{' · ' if shown else ''}<{escaped(address, LINKS)}|{name}>"
+        if length(address) <= LINKS - 100 and length(shown + link) <= LINKS:
+            shown += link
+    return [_context(shown)] if shown else []
 
 
 def _header(sentence: str) -> Block:

@@ -1,15 +1,19 @@
 """What stands between the pager and a way out: the protocol, its receipt and its error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alerts.condition import Notice
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Where a message ended up; `thread` is empty where the way out has no threads."""
+    """Where a message ended up, in the words of the way that took it.
+
+    `thread` is what that way needs to find the incident again; empty where it needs nothing.
+    """
 
     channel: str = ""
     thread: str = ""
@@ -25,6 +29,7 @@ class DeliveryError(Exception):
         permanent: bool = False,
         retry_after: timedelta | None = None,
         uncertain: bool = False,
+        broken: bool = False,
         code: str = "",
     ) -> None:
         super().__init__(reason)
@@ -34,6 +39,8 @@ class DeliveryError(Exception):
         self.retry_after = retry_after
         self.uncertain = uncertain
         """It may have arrived all the same (the answer was lost), so a next try is marked as a repeat."""
+        self.broken = broken
+        """A person has to put this way out right (token, channel, address) before anything goes through."""
         self.code = code
         """The other side's own word for it, where it gave one."""
 
@@ -50,6 +57,29 @@ class Sender(Protocol):
         ...
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """A way out that can be asked whether it has a message already."""
+
+    def find(self, notice: Notice, thread: Receipt | None) -> Receipt | None:
+        """Where it is; None where it is not there. Raises DeliveryError, `broken` where we may not ask."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A way out that forgets an incident unless it is told again and again that it is still open."""
+
+    @property
+    def every(self) -> timedelta:
+        """How often it wants to be told."""
+        ...
+
+    def keep(self, live: Sequence[tuple[Notice, Receipt]]) -> None:
+        """These are all the incidents it was told of that are still open. Raises DeliveryError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A notice in the outbox, with what is known of its delivery."""
@@ -63,6 +93,10 @@ class Letter:
     given_up_at: datetime | None = None
     error: str = ""
     receipt: Receipt | None = None
+    way: str = ""
+    """The name of the way out that took it."""
+    refused: tuple[str, ...] = ()
+    """The ways out that will never take it; forgotten in a restart, and then learned again."""
 
     @property
     def done(self) -> bool:

@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from alerts.condition import Condition, Notice, Severity
+from alerts.condition import Condition, Notice
 from alerts.delivery import DeliveryError, Letter, Receipt, Sender
+from alerts.fallback import LONGEST_WAIT, Choice, Ways, alone, backoff
+from alerts.merging import given_up, merged, to_merge
 from alerts.orders import OrderBook
 from alerts.policy import NOTHING, decide
 from alerts.rules import Rule, Rules
+from alerts.sending import STORE_KEY, due, live, sent, store_gone
 from alerts.silence import Orders
 from alerts.state import Incident, State
 from alerts.store import Store, StoreError
 
-STORE_KEY = "alerts/store"
+SILENT_AFTER = timedelta(minutes=10)
 STORE_RULE = Rule(repeat=timedelta(hours=1))
-PACE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=10)
 ORDERS_EVERY = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Hooks:
     on_decided: Callable[[Notice], None] = _ignore
     on_sent: Callable[[Notice], None] = _ignore
     on_failed: Callable[[Notice, DeliveryError], None] = _ignore
+    on_way: Callable[[str, DeliveryError | None], None] = _ignore
+    """After each try of a way out and each check of it: its name, and what was wrong."""
 
 
 class Pager:
@@ -44,34 +46,29 @@ class Pager:
     def __init__(
         self,
         store: Store,
-        sender: Sender,
+        ways: Ways | Sender,
         *,
         rules: Rules,
         hooks: Hooks | None = None,
         orders: OrderBook | None = None,
         store_key: str = STORE_KEY,
     ) -> None:
-        """Takes up what the store holds; raises StoreError where it cannot be read.
-
-        `store_key` is the key of the condition that the store is gone: one that the caller may find too.
-        """
-        self._store_key = store_key
+        """Takes up what the store holds; raises StoreError where it cannot be read. `store_key` is what tells
+        that the store is gone: the caller may find it too."""
+        self._store, self._store_key = store, store_key
         self._order_book, self._orders = orders, NOTHING
         self._orders_read_at: datetime | None = None
-        self._store, self._sender = store, sender
+        self._ways = ways if isinstance(ways, Ways) else alone(ways)
         self._rules = rules.with_rule(store_key, STORE_RULE)
         self._hooks = hooks or Hooks()
         self._lock = Lock()
         kept = store.load()
         self._state = self._saved = kept.state
         self._queue: dict[str, Letter] = {letter.notice.id: letter for letter in kept.owed}
-        self._threads: dict[int, Receipt] = dict(kept.threads)
+        self._threads: dict[tuple[int, str], Receipt] = dict(kept.threads)
         self._unsaved: dict[str, Letter] = {}
         self._outage = ""
         self._outage_told_at: datetime | None = None
-        self._not_before: datetime | None = None
-        self._failures = 0
-        self._last_error = ""
 
     # What is true now, from the step that judges.
 
@@ -120,7 +117,7 @@ class Pager:
         if not self._outage_may_be_told(before, now):
             given = tuple(one for one in given if one.key != self._store_key)
         elif self._outage:
-            given = (*given, _store_gone(self._store_key, self._outage))
+            given = (*given, store_gone(self._store_key, self._outage))
         self._state, notices = decide(
             before, given, now=now, rules=self._rules, unknown=unknown, orders=self._orders
         )
@@ -141,57 +138,89 @@ class Pager:
 
     def deliver(self, now: datetime) -> bool:
         """Try one owed notice; False when nothing may go now: nothing is owed, or a pause is on."""
+        self._keep(now)
         with self._lock:
+            self._merge(now)
             if self._unsaved:
                 self._flush()
-            letter = self._next(now)
-            if letter is None:
+            if (found := self._next(now)) is None:
                 return False
+            letter, choice = found
             begun = replace(letter, attempts=letter.attempts + 1, uncertain=True)
             # Written before the send: after a crash in between, the next try knows that it may be a repeat.
             self._put(begun)
             self._flush()
-            thread = self._threads.get(letter.notice.incident)
+            thread = self._threads.get((letter.notice.incident, choice.way.name))
         try:
-            receipt = self._sender.send(replace(letter.notice, repeat=letter.uncertain), thread)
+            receipt = sent(letter, choice, thread)
         except DeliveryError as error:
-            self._failed(letter, begun, error=error, now=now)
+            self._failed(letter, begun, way=choice.way.name, error=error, now=now)
         else:
-            self._delivered(begun, receipt, now=now)
+            self._delivered(replace(begun, way=choice.way.name), receipt, now=now)
         return True
 
-    def _next(self, now: datetime) -> Letter | None:
+    def _next(self, now: datetime) -> tuple[Letter, Choice] | None:
         """The oldest that may go now; within an incident only the first that is not done."""
-        if self._not_before is not None and now < self._not_before <= now + LONGEST_WAIT:
-            return None
         seen: set[int] = set()
         for letter in self._queue.values():
             first = letter.notice.incident not in seen
             seen.add(letter.notice.incident)
-            if first and _due(letter, now):
-                return letter
+            if first and due(letter, now) and (choice := self._ways.choose(letter, now)):
+                return letter, choice
         return None
+
+    def _merge(self, now: datetime) -> None:
+        """Put what has waited too long, or is too much, into one message."""
+        letters = tuple(self._queue.values())
+        if not to_merge(letters, now):
+            return
+        one = merged(letters, number=self._state.next_number, now=now)
+        self._state = replace(self._state, next_number=self._state.next_number + 1)
+        for letter in letters:
+            self._put(given_up(letter, one, now))
+        self._put(one)
+
+    def _keep(self, now: datetime) -> None:
+        """Tell those ways out that would forget them which incidents are still open."""
+        with self._lock:
+            keepers = self._ways.keepers(now)
+            there = [
+                (name, keeper, live(self._state, self._threads, way=name, now=now))
+                for name, keeper in keepers
+            ]
+        for name, keeper, notices in there:
+            try:
+                keeper.keep(notices)
+            except DeliveryError as error:
+                _log.warning("alerts: %s could not be told what is still open: %s", name, error.reason)
+                self._hooks.on_way(name, error)
 
     def _delivered(self, letter: Letter, receipt: Receipt, *, now: datetime) -> None:
         with self._lock:
-            self._failures, self._last_error, self._not_before = 0, "", now + PACE
-            self._threads.setdefault(letter.notice.incident, receipt)
+            self._ways.delivered(letter.way, now)
+            # The latest place counts: where a thread is gone, the message that replaced it begins a new one.
+            self._threads[letter.notice.incident, letter.way] = receipt
+            self._threads = {**self._ways.covered(letter, receipt), **self._threads}
             self._put(replace(letter, uncertain=False, sent_at=now, receipt=receipt, error=""))
             self._flush()
+        self._hooks.on_way(letter.way, None)
         self._hooks.on_sent(letter.notice)
 
-    def _failed(self, before: Letter, letter: Letter, *, error: DeliveryError, now: datetime) -> None:
-        wait = error.retry_after or _backoff(letter.attempts, LONGEST_WAIT)
+    def _failed(
+        self, before: Letter, letter: Letter, *, way: str, error: DeliveryError, now: datetime
+    ) -> None:
+        wait = error.retry_after or backoff(letter.attempts, LONGEST_WAIT)
         with self._lock:
-            self._failures, self._last_error = self._failures + 1, error.reason
-            pause = error.retry_after or _backoff(self._failures, LONGEST_PAUSE)
-            self._not_before = now + (PACE if error.permanent else min(pause, LONGEST_WAIT))
+            self._ways.failed(way, error, now)
             letter = replace(letter, uncertain=before.uncertain or error.uncertain, error=error.reason)
             if error.permanent:
+                letter = replace(letter, refused=(*letter.refused, way))
+            if self._ways.exhausted(letter.refused):
                 letter = replace(letter, given_up_at=now)
-            self._put(replace(letter, next_try_at=now + min(wait, LONGEST_WAIT)))
+            self._put(replace(letter, next_try_at=self._ways.next_try(way, wait, now)))
             self._flush()
-        _log.warning("alerts: notice %s was not delivered: %s", letter.notice.id, error.reason)
+        _log.warning("alerts: notice %s was not delivered by %s: %s", letter.notice.id, way, error.reason)
+        self._hooks.on_way(way, error)
         self._hooks.on_failed(letter.notice, error)
 
     # Memory first, the store as soon as it takes it.
@@ -203,9 +232,9 @@ class Pager:
             self._queue[notice.id] = letter
             return
         self._queue.pop(notice.id, None)
-        live = {incident.number for incident in self._state.incidents.values()}
-        live.update(waiting.notice.incident for waiting in self._queue.values())
-        self._threads = {number: thread for number, thread in self._threads.items() if number in live}
+        wanted = {incident.number for incident in self._state.incidents.values()}
+        wanted.update(waiting.notice.incident for waiting in self._queue.values())
+        self._threads = {key: thread for key, thread in self._threads.items() if key[0] in wanted}
 
     def _flush(self) -> bool:
         """Write down what is not yet written; False, and remembered, where the store does not take it."""
@@ -248,29 +277,24 @@ class Pager:
         with self._lock:
             return len(self._queue)
 
+    def silence(self, now: datetime) -> str:
+        """Why nobody has been told for long what they are owed; "" where they have."""
+        with self._lock:
+            oldest = min((letter.notice.made_at for letter in self._queue.values()), default=now)
+        if now - oldest < SILENT_AFTER:
+            return ""
+        return f"messages do not go out since {oldest:%Y-%m-%d %H:%M:%S} UTC: {'; '.join(self.problems())}"
+
     def problems(self) -> tuple[str, ...]:
         """Why messages do not go out or are not written down, if so."""
         with self._lock:
-            return tuple(reason for reason in (self._last_error, self._outage) if reason)
+            return tuple(reason for reason in (*self._ways.problems(), self._outage) if reason)
 
     def check(self) -> list[str]:
-        """What is wrong with the way out; asks it, so this takes as long as its deadline."""
-        return self._sender.check()
-
-
-def _due(letter: Letter, now: datetime) -> bool:
-    # A time further off than any wait we set means that the clock has stepped back.
-    return letter.next_try_at is None or not now < letter.next_try_at <= now + LONGEST_WAIT
-
-
-def _backoff(attempts: int, longest: timedelta) -> timedelta:
-    return min(longest, timedelta(seconds=1 << min(max(0, attempts - 1), 20)))
-
-
-def _store_gone(key: str, reason: str) -> Condition:
-    return Condition(
-        key=key,
-        severity=Severity.PAGE,
-        title=f"the ledger is gone: {reason}",
-        facts=(("what goes on", "watching and paging, from memory; a restart now would forget"),),
-    )
+        """What is wrong with the ways out; asks each, so this takes as long as their deadlines."""
+        found = []
+        for way in self._ways.ways:
+            problems = way.sender.check()
+            self._hooks.on_way(way.name, DeliveryError(problems[0]) if problems else None)
+            found += [f"{way.name}: {problem}" for problem in problems]
+        return found

@@ -3,12 +3,12 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from http.client import HTTPException
 from typing import TypeVar
 from urllib.error import URLError
 
 from alerts.delivery import DeliveryError
+from alerts.posting import FIX_WAIT, retry_after
 from alerts.text import escaped
 
 T = TypeVar("T")
@@ -18,9 +18,6 @@ DEADLINE = 2
 CODE = re.compile(r"[a-z_]{1,60}")
 LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 BROKEN = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
-LONGEST_RETRY_AFTER = timedelta(minutes=10)
-FIX_WAIT = timedelta(seconds=60)
-"""How long to wait where a person has to put something right before a try can succeed."""
 
 TO_FIX = {
     "invalid_auth": "Slack does not know this token",
@@ -61,26 +58,13 @@ UNFIT = frozenset(
     }
 )
 """The message itself is at fault: the same one again would get the same answer."""
+KNOWN = frozenset(TO_FIX) | UNFIT | LIMITED | BROKEN
+"""All the words of Slack's that have a meaning here."""
 
 
 def silent_logger() -> logging.Logger:
     """For the client library, whose own lines carry whole URLs, headers and bodies."""
     return logging.Logger("alerts.slack_sdk", level=logging.CRITICAL + 1)
-
-
-def secret(source: Callable[[], str], what: str) -> str:
-    """The current secret, or an error that names it without showing it."""
-    try:
-        found = source().strip()
-    except (OSError, ValueError) as error:
-        raise DeliveryError(
-            f"{what}: cannot be read ({type(error).__name__})", retry_after=FIX_WAIT
-        ) from None
-    if not found:
-        raise DeliveryError(f"{what}: is empty", retry_after=FIX_WAIT)
-    if not all("!" <= char <= "~" for char in found):
-        raise DeliveryError(f"{what}: holds spaces or characters that no secret has", retry_after=FIX_WAIT)
-    return found
 
 
 def called(call: Callable[[], T]) -> T:
@@ -111,21 +95,15 @@ def refused(answer: str, *, status: int, headers: Mapping[str, str]) -> Delivery
     code = answer if CODE.fullmatch(answer) else ""
     shown = code or f"HTTP {status}"
     if status == 429 or code in LIMITED:
-        return DeliveryError("slack: too many messages", retry_after=_retry_after(headers), code=code)
+        return DeliveryError("slack: too many messages", retry_after=retry_after(headers), code=code)
     if code in TO_FIX or code.startswith("restricted_action"):
         meaning = TO_FIX.get(code, TO_FIX["restricted_action"])
-        return DeliveryError(f"slack: {meaning} ({shown})", retry_after=FIX_WAIT, code=code)
+        return DeliveryError(f"slack: {meaning} ({shown})", retry_after=FIX_WAIT, broken=True, code=code)
     if code in UNFIT:
         return DeliveryError(f"slack: does not take this message ({shown})", permanent=True, code=code)
     # Slack says of its own 5xx and fatal errors that part of the work may have been done.
     uncertain = status >= 500 or code in BROKEN
     return DeliveryError(f"slack: refused ({shown})", uncertain=uncertain, code=code)
-
-
-def _retry_after(headers: Mapping[str, str]) -> timedelta:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    seconds = int(value) if value.isascii() and value.isdigit() else 1
-    return min(LONGEST_RETRY_AFTER, timedelta(seconds=min(max(1, seconds), 86400)))
 
 
 def _cause(reason: object) -> str:

@@ -31,7 +31,7 @@ class Kept:
 
     state: State
     owed: tuple[Letter, ...] = ()
-    threads: Mapping[int, Receipt] = field(default_factory=dict)
+    threads: Mapping[tuple[int, str], Receipt] = field(default_factory=dict)
 
 
 class Store:
@@ -144,17 +144,17 @@ def _recent(db: sa.Connection) -> tuple[tuple[datetime, ...], tuple[datetime, ..
     return single, tuple(row.made_at for row in rows if row.kind == Kind.SUMMARY.value)
 
 
-def _threads(db: sa.Connection, live: Iterable[int]) -> dict[int, Receipt]:
+def _threads(db: sa.Connection, live: Iterable[int]) -> dict[tuple[int, str], Receipt]:
+    """Where each incident was told last, by the way that took it."""
     wanted = sorted(live)
-    sent = sa.select(outbox.c.incident, outbox.c.channel, outbox.c.thread).where(
-        outbox.c.sent_at.is_not(None)
-    )
-    found: dict[int, Receipt] = {}
+    columns = (outbox.c.incident, outbox.c.way, outbox.c.channel, outbox.c.thread)
+    sent = sa.select(*columns).where(outbox.c.sent_at.is_not(None))
+    found: dict[tuple[int, str], Receipt] = {}
     # In pieces, because a statement takes only so many parameters.
     for start in range(0, len(wanted), 500):
         piece = sent.where(outbox.c.incident.in_(wanted[start : start + 500])).order_by(outbox.c.number)
         for row in db.execute(piece):
-            found.setdefault(row.incident, Receipt(row.channel, row.thread))
+            found[row.incident, row.way] = Receipt(row.channel, row.thread)
     return found
 
 
@@ -167,6 +167,7 @@ def _letter(row: sa.Row[Any]) -> Letter:
         sent_at=row.sent_at,
         given_up_at=row.given_up_at,
         error=row.error,
+        way=row.way,
     )
 
 
@@ -186,4 +187,5 @@ def _row(letter: Letter) -> dict[str, Any]:
         "error": letter.error,
         "channel": receipt.channel,
         "thread": receipt.thread,
+        "way": letter.way,
     }

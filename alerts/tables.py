@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SLACK = "slack"
+"""The way out of every message from before there were others."""
 
 
 class Micros(sa.TypeDecorator[datetime]):
@@ -63,6 +65,7 @@ outbox = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("thread", sa.Text, nullable=False),
+    sa.Column("way", sa.Text, server_default=SLACK, nullable=False),
 )
 
 silences = sa.Table(

@@ -29,6 +29,7 @@ from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
 from canary.values import Marks, Now
 from canary.watch import Pager, Watch
+from canary.ways import beats
 from canary.wiring import clickhouse_settings, ingress_settings, kafka_settings
 from reconcile.compare import Limits
 
@@ -92,6 +93,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
         stages=[stage.name for stage in config.stages],
         objectives=[objective.name for objective in config.objectives],
     )
+    metrics.add(ways=config.ways, beats=beats(config))
     desk = Desk(
         plan=_plan(config, checking),
         stages=[_spec(stage) for stage in config.stages],

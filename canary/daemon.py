@@ -41,8 +41,13 @@ class Daemon:
         self._stop = threading.Event()
         self._ticks: dict[str, float] = {}
         self._scheduler: BackgroundScheduler | None = None
+        self._more: dict[str, Step] = {}
         self._epoch = watch.desk.line.epoch
         self.failure: BaseException | None = None
+
+    def add(self, name: str, step: Step) -> None:
+        """Repeat this step too; before `run`."""
+        self._more[name] = step
 
     def run(self) -> None:
         """Work until `stop`; raises what a step raised, for a loop that ended is a monitor that lies."""
@@ -85,7 +90,7 @@ class Daemon:
 
     def _steps(self) -> dict[str, Step]:
         watch = self._watch
-        steps: dict[str, Step] = {SETTLE: self._settle, "page": self._page}
+        steps: dict[str, Step] = {SETTLE: self._settle, "page": self._page, **self._more}
         for probe in watch.probes:
             steps[f"inject {probe}"] = lambda probe=probe: watch.inject(probe)  # type: ignore[misc]
         for stage in watch.stages:

@@ -129,6 +129,10 @@ CATALOGUE = (
     Spec("ledger_up", "gauge", "1 while the ledger can be written."),
     Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
     Spec("notices_failed_total", "counter", "Deliveries that failed and are tried again, or cannot be."),
+    Spec("way_out_up", "gauge", "1 while the last try or check of this way out went well.", ("way",)),
+    Spec(
+        "way_out_failures_total", "counter", "Tries and checks of a way out that failed.", ("way", "reason")
+    ),
     Spec("notices_owed", "gauge", "Messages that somebody is still owed."),
     Spec("objective_target_ratio", "gauge", "What was promised, as a share.", ("objective",)),
     Spec("objective_counted", "gauge", "What an objective counted in its period.", ("objective",)),
@@ -145,6 +149,13 @@ CATALOGUE = (
         "How many times as fast as promised the budget was used up, by window.",
         ("objective", "window"),
     ),
+    Spec(
+        "heartbeats_total",
+        "counter",
+        "Signs of life sent, withheld because windows do not settle, or failed.",
+        ("to", "result"),
+    ),
+    Spec("heartbeat_last_sent_timestamp_seconds", "gauge", "Last sign of life sent, Unix.", ("to",)),
     Spec("step_age_seconds", "gauge", "Since each loop last finished a step.", ("step",)),
     Spec("build_info", "gauge", "1, with the version.", ("version",)),
 )
@@ -178,6 +189,13 @@ class Metrics:
             self._touch(f"objective_{name}", [(objective,) for objective in objectives])
         burns = [(objective, window) for objective in objectives for window in BURN_WINDOWS]
         self._touch("objective_burn_rate", burns)
+
+    def add(self, *, ways: Sequence[str] = (), beats: Sequence[str] = ()) -> None:
+        """The series of the ways out and of those who get a sign of life."""
+        self._touch("heartbeat_last_sent_timestamp_seconds", [(to,) for to in beats])
+        self._touch("heartbeats_total", [(to, r) for to in beats for r in ("sent", "withheld", "failed")])
+        self._touch("way_out_up", [(way,) for way in ways])
+        self._touch("way_out_failures_total", [(way, why) for way in ways for why in ("no_answer", "to_fix")])
 
     def _start(self, probes: Sequence[str], stages: Sequence[str]) -> None:
         for probe in probes:

@@ -1,21 +1,22 @@
-"""Who is told: Slack as it is configured, or nobody."""
+"""Who is told: the ways out that are configured, or nobody; and what became of it, in metrics."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from alerts.condition import Condition, Notice
-from alerts.delivery import Sender
+from alerts.delivery import DeliveryError, Sender
+from alerts.fallback import Way, Ways
 from alerts.orders import OrderBook
 from alerts.pager import Hooks
 from alerts.pager import Pager as RealPager
-from alerts.slack import SlackSender
+from alerts.slack_errors import KNOWN
 from alerts.store import Store
-from alerts.webhook import WebhookSender
-from canary.config.models import Config, SlackConfig
+from canary.config.models import Config
 from canary.ledger import Ledger
 from canary.metrics import Metrics
 from canary.paging_rules import LEDGER_KEY, rules_of
 from canary.watch import Pager
+from canary.ways import make_ways
 
 
 class SilentPager:
@@ -39,6 +40,11 @@ class SilentPager:
         """Nothing is owed to nobody."""
         return 0
 
+    def silence(self, now: datetime) -> str:
+        """Nobody waits."""
+        del now
+        return ""
+
     def check(self) -> list[str]:
         """Nothing can be wrong with it."""
         return []
@@ -52,37 +58,50 @@ def make_pager(
     *,
     around: Callable[[Sender], Sender],
 ) -> Pager:
-    """Slack as it is configured; nobody for a configuration without it, and for a check (no listeners).
+    """The ways out as they are configured; nobody without them, and for a check (no listeners).
 
-    `around` makes the sender that is used of the one that is configured.
+    `around` makes the sender that is used of each that is configured.
     """
-    if config.slack is None or listeners is None:
+    ways = make_ways(config)
+    if ways is None or listeners is None:
         return SilentPager()
+    used = Ways([Way(way.name, around(way.sender)) for way in ways.ways], after=ways.after)
+    return RealPager(
+        Store(ledger.engine, begin=ledger.begin),
+        used,
+        rules=rules_of(config),
+        hooks=make_hooks(metrics, listeners),
+        orders=OrderBook(ledger.engine, begin=ledger.begin),
+        store_key=LEDGER_KEY,  # the pager's store is the ledger: that it is gone is one fault
+    )
+
+
+def make_hooks(metrics: Metrics, listeners: Sequence[Callable[[Notice], None]]) -> Hooks:
+    """What the pager did, as metrics and for the listeners."""
 
     def sent(notice: Notice) -> None:
         metrics.counter("notices_sent_total", notice.kind).inc()
         for listener in listeners:
             listener(notice)
 
-    hooks = Hooks(
+    def way(name: str, error: DeliveryError | None) -> None:
+        metrics.gauge("way_out_up", name).set(error is None)
+        if error is not None:
+            metrics.counter("way_out_failures_total", name, cause(error)).inc()
+
+    return Hooks(
         on_sent=sent,
         on_failed=lambda _notice, _error: metrics.counter("notices_failed_total").inc(),
-    )
-    return RealPager(
-        Store(ledger.engine, begin=ledger.begin),
-        around(sender(config.slack)),
-        rules=rules_of(config),
-        hooks=hooks,
-        orders=OrderBook(ledger.engine, begin=ledger.begin),
-        store_key=LEDGER_KEY,  # the pager's store is the ledger: that it is gone is one fault
+        on_way=way,
     )
 
 
-def sender(told: SlackConfig) -> Sender:
-    """The way out that is configured: the Web API with a token, else an incoming webhook."""
-    timeout = max(1, round(told.timeout.total_seconds()))
-    if told.bot_token is not None:
-        return SlackSender(told.bot_token, channel=told.channel or "", url=told.api_url, timeout=timeout)
-    if told.webhook is None:
-        raise ValueError("slack: needs a token or a webhook. This is a bug.")
-    return WebhookSender(told.webhook, timeout=timeout)
+def cause(error: DeliveryError) -> str:
+    """Why a way out failed, as a label: Slack's own word where it is one of those we know."""
+    if error.code in KNOWN:
+        return error.code
+    if error.permanent:
+        return "refused"
+    if error.broken:
+        return "to_fix"
+    return "limited" if error.retry_after is not None else "no_answer" if error.uncertain else "unreachable"

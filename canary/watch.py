@@ -51,6 +51,10 @@ class Pager(Protocol):
         """How many messages wait for delivery."""
         ...
 
+    def silence(self, now: datetime) -> str:
+        """Why nobody has been told for long what they are owed; "" where they have."""
+        ...
+
     def check(self) -> list[str]:
         """What is wrong with the way out; asks it."""
         ...

@@ -22,8 +22,10 @@ def run(
     """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
     from canary.cli.tell import Teller
     from canary.daemon import Daemon
+    from canary.heartbeat import STEP, Heartbeat, Settling
     from canary.status import Status
     from canary.tools import beside
+    from canary.ways import make_beats
     from canary.web.server import Sources, WebServer
 
     loaded = load_config(config)
@@ -44,7 +46,26 @@ def run(
         on_settled=[status.settled, teller.settled],
         beside=beside(loaded, app.watch.desk.line.now, app.metrics),
     )
-    sources = Sources(app.metrics.registry, status, daemon.stuck, daemon.unready)
+    settling = Settling(app.watch)
+
+    def unwell() -> list[str]:
+        """What nobody else would tell: we hang, nothing settles, or our messages do not go out."""
+        silence = app.pager.silence(app.watch.desk.line.now())
+        return [*daemon.stuck(), *settling(), *([silence] if silence else [])]
+
+    def unready() -> list[str]:
+        return list(dict.fromkeys([*daemon.unready(), *unwell()]))
+
+    sources = Sources(app.metrics.registry, status, daemon.stuck, unready)
+    if loaded.heartbeat is not None:
+        beat = Heartbeat(
+            make_beats(loaded),
+            unwell=unwell,
+            every=loaded.heartbeat.every,
+            clock=app.clock,
+            metrics=app.metrics,
+        )
+        daemon.add(STEP, beat.step)
     try:
         web = WebServer(loaded.web.host, loaded.web.port, sources)
     except OSError as error:
@@ -56,7 +77,7 @@ def run(
     teller.started(loaded)
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again costs as much as a window
-    threading.Thread(target=_check_way_out, args=(app.pager,), name="slack check", daemon=True).start()
+    threading.Thread(target=_check_ways, args=(app.pager,), name="check of the ways out", daemon=True).start()
     try:
         daemon.run()
     finally:
@@ -66,6 +87,6 @@ def run(
     os._exit(codes.OK)  # no library's thread may hold up the end
 
 
-def _check_way_out(pager: Pager) -> None:
+def _check_ways(pager: Pager) -> None:
     for problem in pager.check():
-        logging.getLogger("canary").error("slack: %s", problem)
+        logging.getLogger("canary").error("way out: %s", problem)

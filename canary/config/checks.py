@@ -7,9 +7,10 @@ from canary.config.checks_alerts import check_alerts, check_objectives
 from canary.config.checks_files import check_files
 from canary.config.checks_probes import check_probes
 from canary.config.checks_stages import check_stages
+from canary.config.checks_ways import check_ways
 from canary.config.fields import Table
 from canary.config.ledger import LedgerConfig
-from canary.config.models import CanaryConfig, SlackConfig, WebConfig
+from canary.config.models import CanaryConfig, WebConfig
 from canary.config.probes import ProbeConfig
 from canary.config.problems import Draft, plain
 from canary.config.schema import Path
@@ -29,7 +30,6 @@ def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
     canary = tables.get(("canary",))
     ledger = tables.get(("ledger",))
     web = tables.get(("web",))
-    slack = tables.get(("slack",))
     if isinstance(canary, CanaryConfig):
         _times(draft, canary)
         if isinstance(ledger, LedgerConfig):
@@ -44,8 +44,7 @@ def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
             "everybody who reaches this address can read metrics and the status page, which ask for no login",
             got=f"got {plain(web.listen)}",
         )
-    if isinstance(slack, SlackConfig):
-        _slack(draft, slack)
+    check_ways(draft, tables)
     if isinstance(alerts := tables.get(("alerts",)), AlertsConfig):
         check_alerts(draft, alerts)
     check_files(draft, tables)
@@ -69,16 +68,3 @@ def _retention(draft: Draft, canary: CanaryConfig, ledger: LedgerConfig) -> None
         if value < canary.horizon:
             got = f"got {plain(value)}, horizon is {plain(canary.horizon)}"
             draft.fault(("ledger", key), "must not be below canary.horizon", got=got)
-
-
-def _slack(draft: Draft, slack: SlackConfig) -> None:
-    ways = ("token", "token_file", "webhook_url", "webhook_url_file")
-    given = [way for way in ways if getattr(slack, way) is not None]
-    if len(given) != 1:
-        what = "give exactly one of token, token_file, webhook_url and webhook_url_file"
-        got = f"got {' and '.join(given) or 'none of them'}"
-        draft.fault(("slack",), what, got=got)
-    elif slack.bot_token is not None and slack.channel is None:
-        draft.fault(("slack", "channel"), "is missing: a bot token needs to be told where to post")
-    elif slack.webhook is not None and slack.channel is not None:
-        draft.warn(("slack", "channel"), "is not used: an incoming webhook posts to its own channel")

@@ -73,7 +73,8 @@ def _unfit(path: Path, text: str) -> str:
         return "" if bad is None else 'each line must be "Name: value"'
     if any(ord(letter) < 32 for letter in text):
         return "must be one line without control characters"
-    if key == "webhook_url" and not _is_address(text):
+    is_url = key == "webhook_url" or (key == "url" and path[0] in ("webhook", "heartbeat"))
+    if is_url and not _is_address(text):
         return 'must be an address that begins with "https://" or "http://"'
     if path[0] == "probes" and key == "token" and text.startswith("phx_"):
         return "is a personal key (phx_), which no ingress takes; use the project's own"

@@ -14,7 +14,7 @@ from canary.config.fields import Table
 from canary.config.models import Config
 from canary.config.problems import ConfigError, Draft, Fault, fault_of, plain
 from canary.config.renames import RENAMED, Rename, rename
-from canary.config.schema import KINDS, LISTS, REQUIRED, SINGLE, Path, nearest, table_at, value_at
+from canary.config.schema import KINDS, LISTS, OPTIONAL, REQUIRED, SINGLE, Path, nearest, table_at, value_at
 from canary.config.stages import FIRST_KEY, FIRST_PARTITIONER
 
 VARIABLE = "CANARY_CONFIG"
@@ -84,7 +84,7 @@ def _fill(draft: Draft) -> None:
     """Defaults that depend on a table's place among others."""
     raw = draft.raw
     for name in SINGLE:
-        if name != "slack":
+        if name not in OPTIONAL:
             raw.setdefault(name, {})
     probes, stages = (
         [(index, item) for index, item in enumerate(found) if isinstance(item, dict)]
@@ -152,6 +152,8 @@ _STAND_INS: Mapping[str, Any] = {
     "bootstrap": "stand-in:1",
     "topic": "stand-in",
     "table": "stand-in",
+    "urls": ("http://stand-in",),
+    "argv": ("stand-in",),
 }
 """Sound values for required keys that are wrong, so that the rest of their table is still checked."""
 

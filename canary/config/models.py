@@ -25,6 +25,14 @@ from canary.config.ledger import LedgerConfig
 from canary.config.probes import ProbeConfig
 from canary.config.secret import Secret, make_secret_file
 from canary.config.stages import StageConfig
+from canary.config.ways import (
+    WAYS,
+    AlertmanagerConfig,
+    CommandConfig,
+    DeliveryConfig,
+    HeartbeatConfig,
+    WebhookConfig,
+)
 
 
 class CanaryConfig(Table):
@@ -104,3 +112,14 @@ class Config(Table):
     slack: SlackConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
     objectives: tuple[ObjectiveConfig, ...] = ()
+    alertmanager: AlertmanagerConfig | None = None
+    webhook: WebhookConfig | None = None
+    command: CommandConfig | None = None
+    delivery: DeliveryConfig = DeliveryConfig()
+    heartbeat: HeartbeatConfig | None = None
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways out that there are, in the order in which they are tried."""
+        there = tuple(way for way in WAYS if getattr(self, way) is not None)
+        return self.delivery.order or there

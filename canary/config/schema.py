@@ -13,6 +13,13 @@ from canary.config.models import CanaryConfig, Config, SlackConfig, WebConfig
 from canary.config.probes import ProbeConfig
 from canary.config.secret import Secret
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
+from canary.config.ways import (
+    AlertmanagerConfig,
+    CommandConfig,
+    DeliveryConfig,
+    HeartbeatConfig,
+    WebhookConfig,
+)
 
 Path = tuple[str | int, ...]
 """Where a value stands: table, index in a list of tables, key."""
@@ -25,8 +32,15 @@ SINGLE: Mapping[str, type[Table]] = types.MappingProxyType(
         "counters": CountersConfig,
         "slack": SlackConfig,
         "alerts": AlertsConfig,
+        "alertmanager": AlertmanagerConfig,
+        "webhook": WebhookConfig,
+        "command": CommandConfig,
+        "delivery": DeliveryConfig,
+        "heartbeat": HeartbeatConfig,
     }
 )
+OPTIONAL = ("slack", "alertmanager", "webhook", "command", "heartbeat")
+"""Tables without which there is nothing of their kind, rather than one with defaults."""
 LISTS = ("probes", "stages", "objectives")
 REQUIRED = ("probes", "stages")
 """Lists that every configuration has."""

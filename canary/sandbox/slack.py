@@ -2,54 +2,45 @@
 
 import hmac
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
-from canary.sandbox.gate import Gate
+from canary.sandbox.gate import Down, Gate
 from canary.sandbox.httpd import HttpServer, Request, Response, form_fields
-from canary.sandbox.slack_limits import block_errors, message_error
+from canary.sandbox.slack_room import (
+    CHANNEL_ID,
+    Arguments,
+    Limited,
+    Message,
+    Refusal,
+    Reply,
+    Room,
+    shown,
+)
 
-_CHANNEL_ID = "C0SANDBOX01"
 _WEBHOOK_PATH = "/services/T0SANDBOX/B0SANDBOX/"
 _RATE_LIMITED = b'{"ok":false,"error":"ratelimited"}'
 _JSON_ARGUMENTS = ("blocks", "metadata", "attachments")
 _WEBHOOK_STATUS = {"invalid_auth": 403, "is_archived": 410, "channel_not_found": 404, "missing_scope": 403}
 
-Arguments = Mapping[str, Any]
-Reply = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it stands now; `updates` counts how often it was changed."""
-
-    ts: str
-    channel: str
-    text: str
-    blocks: list[Any]
-    metadata: Mapping[str, Any] | None = None
-    thread_ts: str | None = None
-    updates: int = 0
-    by: str = "api"
-
-
-class Refusal(Exception):  # noqa: N818 - it is Slack's answer, not a fault of ours
-    """Slack's `"ok": false` with an error code, and the details of it."""
-
-    def __init__(self, error: str, *details: str) -> None:
-        super().__init__(error)
-        self.error, self.details = error, details
-
 
 class SlackStandIn:
     """One workspace with one channel, one token and one webhook; it keeps what it got."""
 
-    def __init__(self, *, gate: Gate, token: str, channel: str = "#canary", port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        token: str,
+        channel: str = "#canary",
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock`, in seconds, is what messages a second are counted by."""
         self._gate, self._token = gate, token
-        self._channel = channel.removeprefix("#")
+        self.room = Room(channel.removeprefix("#"), clock=clock)
         self._http = HttpServer(
             self._answer,
             gate=gate,
@@ -58,10 +49,8 @@ class SlackStandIn:
             throttled=_RATE_LIMITED,
             ungated=frozenset({"/messages"}),
         )
-        self._lock = threading.Lock()
-        self._messages: list[Message] = []
-        self._last_ts = 0
         self._refuse: str | None = None
+        self._lose = 0
 
     @property
     def port(self) -> int:
@@ -80,8 +69,7 @@ class SlackStandIn:
     @property
     def messages(self) -> list[Message]:
         """All that was posted, in order, each as last updated."""
-        with self._lock:
-            return list(self._messages)
+        return self.room.messages
 
     def start(self) -> None:
         self._http.start()
@@ -94,14 +82,28 @@ class SlackStandIn:
         """Answer every call with this error (`invalid_auth`, `is_archived`, ...) until called with None."""
         self._refuse = error
 
+    def lose_answers(self, count: int) -> None:
+        """Take the next so many messages, and hang up instead of answering."""
+        self._lose = count
+
     def _answer(self, request: Request) -> Response:
         if request.path == "/messages":
             return _json([asdict(message) for message in self.messages])
-        if request.path.startswith("/services/"):
-            return self._webhook(request)
-        if request.path.startswith("/api/"):
-            return _json(self._call(request.path.removeprefix("/api/"), request))
+        try:
+            if request.path.startswith("/services/"):
+                return self._webhook(request)
+            if request.path.startswith("/api/"):
+                reply = self._call(request.path.removeprefix("/api/"), request)
+                scopes = ",".join(sorted(self.room.scopes))
+                return _json(reply, {"X-OAuth-Scopes": scopes})
+        except Limited:
+            return Response(429, _RATE_LIMITED, {"Retry-After": "1", "Content-Type": "application/json"})
         return Response(404, b"not found\n")
+
+    def _taken(self) -> None:
+        if self._lose > 0:
+            self._lose -= 1
+            raise Down("the answer is lost")
 
     def _call(self, method: str, request: Request) -> Reply:
         methods: dict[str, Callable[[Arguments], Reply]] = {
@@ -110,6 +112,7 @@ class SlackStandIn:
             "chat.postMessage": self._post,
             "chat.update": self._update,
             "conversations.info": self._info,
+            "conversations.list": self._list,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
         }
@@ -147,70 +150,42 @@ class SlackStandIn:
         }
 
     def _post(self, arguments: Arguments) -> Reply:
+        self.room.may("chat:write")
         # Posting takes a name or an id; every other method takes the id alone.
-        if arguments.get("channel") not in (_CHANNEL_ID, self._channel, f"#{self._channel}"):
+        if arguments.get("channel") not in (CHANNEL_ID, self.room.name, f"#{self.room.name}"):
             raise Refusal("channel_not_found")
-        message = self._keep(arguments, by="api")
-        return {"channel": _CHANNEL_ID, "ts": message.ts, "message": _shown(message)}
+        message = self.room.post(arguments, by="api")
+        self._taken()
+        return {"channel": CHANNEL_ID, "ts": message.ts, "message": shown(message)}
 
     def _update(self, arguments: Arguments) -> Reply:
-        self._check_channel(arguments)
-        _check(arguments)
-        with self._lock:
-            for index, message in enumerate(self._messages):
-                if message.ts == arguments.get("ts"):
-                    changed = replace(
-                        message,
-                        text=str(arguments.get("text") or ""),
-                        blocks=arguments.get("blocks") or [],
-                        metadata=arguments.get("metadata", message.metadata),
-                        updates=message.updates + 1,
-                    )
-                    self._messages[index] = changed
-                    return {
-                        "channel": _CHANNEL_ID,
-                        "ts": changed.ts,
-                        "text": changed.text,
-                        "message": _shown(changed),
-                    }
-        raise Refusal("message_not_found")
+        self.room.may("chat:write")
+        _check_channel(arguments)
+        changed = self.room.update(arguments)
+        return {"channel": CHANNEL_ID, "ts": changed.ts, "text": changed.text, "message": shown(changed)}
 
     def _info(self, arguments: Arguments) -> Reply:
-        self._check_channel(arguments)
-        return {
-            "channel": {
-                "id": _CHANNEL_ID,
-                "name": self._channel,
-                "is_channel": True,
-                "is_archived": False,
-                "is_member": True,
-            }
-        }
+        self.room.may("channels:read")
+        _check_channel(arguments)
+        return {"channel": self.room.info()}
+
+    def _list(self, arguments: Arguments) -> Reply:
+        """In pages of one, so that who does not turn the page sees nothing of ours."""
+        self.room.may("channels:read")
+        if not arguments.get("cursor"):
+            other = {"id": "C0OTHER0001", "name": "other", "is_archived": False, "is_member": False}
+            return {"channels": [other], "response_metadata": {"next_cursor": "2"}}
+        return {"channels": [self.room.info()], "response_metadata": {"next_cursor": ""}}
 
     def _history(self, arguments: Arguments) -> Reply:
-        self._check_channel(arguments)
-        oldest, latest = str(arguments.get("oldest") or "0"), str(arguments.get("latest") or "inf")
-        found = [
-            message
-            for message in reversed(self.messages)
-            if message.thread_ts is None and float(oldest) <= float(message.ts) <= float(latest)
-        ]
-        limit = int(arguments.get("limit") or 100)
-        start = int(arguments.get("cursor") or 0)
-        more = len(found) > start + limit
-        return {
-            "messages": [_shown(message) for message in found[start : start + limit]],
-            "has_more": more,
-            "response_metadata": {"next_cursor": str(start + limit) if more else ""},
-        }
+        self.room.may("channels:history")
+        _check_channel(arguments)
+        return self.room.history(arguments)
 
     def _replies(self, arguments: Arguments) -> Reply:
-        self._check_channel(arguments)
-        thread = arguments.get("ts")
-        found = [message for message in self.messages if thread in (message.ts, message.thread_ts)]
-        if not found:
-            raise Refusal("thread_not_found")
-        return {"messages": [_shown(message) for message in found], "has_more": False}
+        self.room.may("channels:history")
+        _check_channel(arguments)
+        return self.room.replies(arguments)
 
     def _webhook(self, request: Request) -> Response:
         if not hmac.compare_digest(request.path.encode(), f"{_WEBHOOK_PATH}{self._token}".encode()):
@@ -218,7 +193,8 @@ class SlackStandIn:
         try:
             if self._refuse:
                 raise Refusal(self._refuse)
-            self._keep(_arguments(request), by="webhook")
+            self.room.post(_arguments(request), by="webhook")
+            self._taken()
         except Refusal as refusal:
             error = (
                 "invalid_payload" if refusal.error.startswith(("invalid_json", "json_")) else refusal.error
@@ -226,28 +202,10 @@ class SlackStandIn:
             return Response(_WEBHOOK_STATUS.get(error, 400), error.encode())
         return Response(200, b"ok", {"Content-Type": "text/html"})
 
-    def _check_channel(self, arguments: Arguments) -> None:
-        if arguments.get("channel") != _CHANNEL_ID:
-            raise Refusal("channel_not_found")
 
-    def _keep(self, arguments: Arguments, *, by: str) -> Message:
-        _check(arguments)
-        thread_ts = arguments.get("thread_ts")
-        with self._lock:
-            if thread_ts and not any(message.ts == thread_ts for message in self._messages):
-                raise Refusal("cannot_reply_to_message")
-            self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
-            message = Message(
-                ts=f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}",
-                channel=_CHANNEL_ID,
-                text=str(arguments.get("text") or ""),
-                blocks=arguments.get("blocks") or [],
-                metadata=arguments.get("metadata"),
-                thread_ts=thread_ts,
-                by=by,
-            )
-            self._messages.append(message)
-        return message
+def _check_channel(arguments: Arguments) -> None:
+    if arguments.get("channel") != CHANNEL_ID:
+        raise Refusal("channel_not_found")
 
 
 def _arguments(request: Request) -> dict[str, Any]:
@@ -270,21 +228,6 @@ def _arguments(request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _check(arguments: Arguments) -> None:
-    if error := message_error(arguments):
-        raise Refusal(error)
-    if arguments.get("blocks") is not None and (errors := block_errors(arguments["blocks"])):
-        raise Refusal("invalid_blocks", *errors)
-
-
-def _shown(message: Message) -> Reply:
-    shown: Reply = {"type": "message", "user": "U0CANARY", "bot_id": "B0CANARY", "ts": message.ts}
-    shown |= {"text": message.text, "blocks": message.blocks}
-    for name in ("metadata", "thread_ts"):
-        if (value := getattr(message, name)) is not None:
-            shown[name] = value
-    return shown
-
-
-def _json(value: object) -> Response:
-    return Response(200, json.dumps(value).encode(), {"Content-Type": "application/json; charset=utf-8"})
+def _json(value: object, headers: Mapping[str, str] | None = None) -> Response:
+    kind = {"Content-Type": "application/json; charset=utf-8"}
+    return Response(200, json.dumps(value).encode(), {**kind, **(headers or {})})

@@ -1,10 +1,14 @@
 """Slack's documented limits on a message, as pure checks: what its API would refuse, and in which words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _MAX_TEXT = 40_000
+MAX_UPDATE = 4_000
+"""chat.update takes less text than chat.postMessage."""
 _MAX_BLOCKS = 50
+_MAX_ALL_BLOCKS = 13_200
+"""Characters of text in all blocks of a message together, as far as is known: Slack names only the error."""
 _MAX_ATTACHMENTS = 100
 _MAX_METADATA = 8_000
 _TEXTS = {"section": 3000, "header": 150}
@@ -16,16 +20,31 @@ _KNOWN = frozenset(
 Block = Mapping[str, Any]
 
 
-def message_error(message: Mapping[str, Any]) -> str | None:
+def message_error(message: Mapping[str, Any], *, longest: int | None = None) -> str | None:
     """The error code for a whole message, or None; its blocks are checked apart."""
     text, blocks = message.get("text") or "", message.get("blocks") or []
     if not text and not blocks and not message.get("attachments"):
         return "no_text"
-    if len(text) > _MAX_TEXT:
+    if len(text) > (longest or _MAX_TEXT):
         return "msg_too_long"
+    if isinstance(blocks, list) and sum(map(len, _texts(blocks))) > _MAX_ALL_BLOCKS:
+        return "msg_blocks_too_long"
     if len(message.get("attachments") or []) > _MAX_ATTACHMENTS:
         return "too_many_attachments"
     return _metadata_error(message.get("metadata"))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text that a reader would see."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "text" and isinstance(item, str):
+                yield item
+            else:
+                yield from _texts(item)
 
 
 def _metadata_error(metadata: object) -> str | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alerts.blocks import render, span
 from alerts.condition import Condition, Kind, Notice, Severity
+from alerts.links import Links
 from alerts.text import length
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -86,7 +87,7 @@ def test_what_is_left_out_is_pointed_to() -> None:
         ids=tuple(map(str, range(50))),
     )
     shown = "\n".join(texts(render(notice(many)).blocks))
-    assert "31 facts are left out" in shown
+    assert "39 facts are left out" in shown
     assert "and 40 more" in shown
     assert "(cut, 402 characters)" in shown
     assert "t" * 400 in shown
@@ -107,14 +108,16 @@ WILD = st.text(max_size=60) | st.text(alphabet="<>&`😀\x00", max_size=4000) | 
         ids=st.lists(WILD, max_size=30).map(tuple),
     ),
     st.sampled_from(Kind),
+    st.builds(Links, dashboard=WILD, runbook=WILD, status=WILD),
 )
 @settings(max_examples=60, deadline=None)
-def test_no_content_breaks_a_limit_of_slack(content: Condition, kind: Kind) -> None:
+def test_no_content_breaks_a_limit_of_slack(content: Condition, kind: Kind, links: Links) -> None:
     """Whatever comes from outside: the documented lengths and counts hold, no text is empty."""
-    message = render(notice(content, kind=kind))
+    message = render(notice(content, kind=kind), links=links)
     json.dumps(message.blocks).encode()
     assert 0 < length(message.text) <= 4000
     assert len(message.blocks) <= 50
+    assert sum(map(length, texts(message.blocks))) <= 13_000
     for block in message.blocks:
         limit = {"header": 150, "section": 3000, "context": 3000}[block["type"]]
         assert len(block.get("fields", ())) <= 10
@@ -132,3 +135,24 @@ def test_no_content_breaks_a_limit_of_slack(content: Condition, kind: Kind) -> N
 def test_a_span_is_read_at_a_glance(seconds: float, shown: str) -> None:
     """Two units are enough."""
     assert span(timedelta(seconds=seconds)) == shown
+
+
+def test_long_facts_get_the_whole_width() -> None:
+    """A sentence is not squeezed into half a phone; figures stand side by side."""
+    long = "look at the consumer's lag: it is behind, or it stands still, and nobody commits"
+    content = Condition(
+        "lost", Severity.PAGE, "lost", facts=(("sent", "60"), ("look at", long), ("lost", "3"))
+    )
+    fields, wide = (block for block in render(notice(content)).blocks if block["type"] == "section")
+    assert [part["text"] for part in fields["fields"]] == ["*sent*\n60", "*lost*\n3"]
+    assert wide["text"]["text"] == f"*look at* {long}"
+
+
+def test_links_come_last_and_carry_the_kind() -> None:
+    """Runbook, dashboard and status page are a tap away; an odd kind cannot break out of its link."""
+    content = Condition("lo|st>:raw", Severity.PAGE, "lost")
+    links = Links(dashboard="https://d/?a=1&b=2", runbook="https://r/#{kind}", status="")
+    last = render(notice(content), links=links).blocks[-1]
+    assert last["elements"][0]["text"] == (
+        "<https://r/#lo%7Cst%3E|runbook> · <https://d/?a=1&amp;b=2|dashboard>"
+    )

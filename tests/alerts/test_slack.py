@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from slack_sdk import WebClient
 
 from alerts.condition import Condition, Kind, Notice, Severity
 from alerts.delivery import DeliveryError, Receipt
+from alerts.links import Links
 from alerts.slack import SlackSender
 from canary.sandbox.gate import Gate
 from canary.sandbox.slack import SlackStandIn
@@ -50,6 +52,7 @@ def slack(gate: Gate) -> Iterator[SlackStandIn]:
     stand_in.start()
     yield stand_in
     stand_in.stop()
+    assert stand_in.room.broken == []  # no call went over a documented limit, not even one that was mended
 
 
 def sender(slack: SlackStandIn, *, token: str = TOKEN, channel: str = "#canary") -> SlackSender:
@@ -190,3 +193,63 @@ def test_the_token_is_nowhere_to_be_seen(
             shown += [repr(error), str(error), repr(error.__cause__)]
     assert len(shown) == 10
     assert "very-secret" not in "".join(shown) + caplog.text
+
+
+def test_a_message_whose_answer_was_lost_is_found_by_its_id(slack: SlackStandIn) -> None:
+    """First messages and answers in threads alike; what is not there is not found."""
+    one = sender(slack)
+    receipt = one.send(OPENED, None)
+    slack.lose_answers(2)
+    for notice, thread in ((replace(OPENED, id="2.1", incident=2), None), (STILL, receipt)):
+        with pytest.raises(DeliveryError) as caught:
+            one.send(notice, thread)
+        assert caught.value.uncertain
+        assert one.find(notice, thread) == Receipt(
+            "C0SANDBOX01", slack.messages[-1].thread_ts or slack.messages[-1].ts
+        )
+    assert one.find(replace(STILL, id="1.9"), receipt) is None
+    assert one.find(replace(OPENED, made_at=T0 + timedelta(seconds=1)), None) is None
+
+
+def test_a_lookup_turns_the_page(slack: SlackStandIn) -> None:
+    """The message is found however much was said since."""
+    one = sender(slack)
+    one.send(OPENED, None)
+    client = WebClient(TOKEN, base_url=slack.api_url)
+    for number in range(250):
+        client.chat_postMessage(channel="#canary", text=str(number))
+    assert one.find(OPENED, None) is not None
+
+
+def test_where_we_may_not_look_we_say_so(slack: SlackStandIn) -> None:
+    """Without the right, or before the channel's ID is known, nobody can tell; that is no failed try."""
+    for one in (sender(slack), sender(slack, channel="C0SANDBOX01")):
+        slack.room.scopes.discard("channels:history")
+        with pytest.raises(DeliveryError) as caught:
+            one.find(OPENED, None)
+        assert caught.value.broken
+
+
+@pytest.mark.parametrize("channel", ["#canary", "canary", "C0SANDBOX01"])
+def test_a_check_looks_at_the_channel_by_name_or_id(slack: SlackStandIn, channel: str) -> None:
+    """An archived channel is told at the start, however it is named; so is a lost right to post."""
+    assert sender(slack, channel=channel).check() == []
+    slack.room.archived = True
+    assert "archived" in sender(slack, channel=channel).check()[0]
+    slack.room.scopes.discard("channels:read")
+    assert sender(slack, channel=channel).check() == []
+    slack.room.scopes.discard("chat:write")
+    assert "chat:write" in sender(slack, channel=channel).check()[0]
+
+
+def test_a_channel_that_no_page_shows_is_told(slack: SlackStandIn) -> None:
+    """A misspelled name is found out before the first page is owed."""
+    assert "no such channel" in sender(slack, channel="#canery").check()[0]
+
+
+def test_links_are_shown(slack: SlackStandIn) -> None:
+    """Runbook and dashboard stand at the end of first message and answers."""
+    links = Links(runbook="https://runbooks/{kind}")
+    one = SlackSender(lambda: TOKEN, channel="#canary", url=slack.api_url, links=links)
+    one.send(RESOLVED, one.send(OPENED, None))
+    assert all("<https://runbooks/lost|runbook>" in json.dumps(message.blocks) for message in slack.messages)

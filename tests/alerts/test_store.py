@@ -72,14 +72,16 @@ def test_forgets_what_is_over_and_keeps_the_thread_of_what_is_not(engine: sa.Eng
     """A resolved incident leaves the state; an open one keeps the place of its first message."""
     store = Store(engine)
     first, opened = decide(State(), [ODD], now=NOW, rules=RULES)
-    store.save(first, [Letter(opened[0], sent_at=NOW, receipt=Receipt("C1", "1.5"))], before=State())
-    assert store.load().threads == {1: Receipt("C1", "1.5")}
+    store.save(
+        first, [Letter(opened[0], sent_at=NOW, receipt=Receipt("C1", "1.5"), way="slack")], before=State()
+    )
+    assert store.load().threads == {(1, "slack"): Receipt("C1", "1.5")}
     second, ended = decide(first, [], now=NOW + timedelta(hours=1), rules=RULES)
     store.save(second, [Letter(ended[0])], before=first)
     kept = store.load()
     assert kept.state.incidents == {}
     assert [letter.notice for letter in kept.owed] == list(ended)
-    assert kept.threads == {1: Receipt("C1", "1.5")}
+    assert kept.threads == {(1, "slack"): Receipt("C1", "1.5")}
 
 
 def test_saving_twice_does_no_harm(engine: sa.Engine) -> None:

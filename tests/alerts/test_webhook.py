@@ -27,6 +27,7 @@ def slack() -> Iterator[SlackStandIn]:
     stand_in.start()
     yield stand_in
     stand_in.stop()
+    assert stand_in.room.broken == []  # no call went over a documented limit, not even one that was mended
 
 
 @dataclass

@@ -82,11 +82,11 @@ class Kept:
 
 def kept(world: World) -> Kept:
     with world.ledger.engine.connect() as connection:
-        rows = [
+        canaries, sightings = (
             connection.execute(select(func.count()).select_from(t)).scalar_one() for t in (canary, sighting)
-        ]
+        )
     series = sum(len(metric.samples) for metric in world.watch.desk.metrics.registry.collect())
-    return Kept(len(world.watch.desk.book.entries), *rows, series)
+    return Kept(len(world.watch.desk.book.entries), canaries, sightings, series)
 
 
 @pytest.mark.slow

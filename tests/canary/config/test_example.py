@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import PydanticUndefined
 
 from canary.config import load
 from canary.config.alerts import AlertsConfig, MaintenanceConfig, ObjectiveConfig, RuleConfig
@@ -19,6 +20,13 @@ from canary.config.probes import ProbeConfig
 from canary.config.render import toml_value
 from canary.config.stages import ClickHouseStageConfig, ColumnsConfig, KafkaStageConfig, SaslConfig
 from canary.config.tls import TlsConfig
+from canary.config.ways import (
+    AlertmanagerConfig,
+    CommandConfig,
+    DeliveryConfig,
+    HeartbeatConfig,
+    WebhookConfig,
+)
 from canary.edges.clickhouse.settings import DEFAULT_COLUMNS
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
@@ -35,6 +43,11 @@ TABLES: list[tuple[type[Table], str]] = [
     (RuleConfig, "alerts.rules"),
     (MaintenanceConfig, "alerts.maintenance"),
     (ObjectiveConfig, "objectives"),
+    (DeliveryConfig, "delivery"),
+    (AlertmanagerConfig, "alertmanager"),
+    (WebhookConfig, "webhook"),
+    (CommandConfig, "command"),
+    (HeartbeatConfig, "heartbeat"),
 ]
 SETTING = re.compile(r"(#?)([a-z_]+) = (.+?)(  +# none by default.*)?$")
 
@@ -44,7 +57,7 @@ def _sections() -> dict[str, list[re.Match[str]]]:
     found: dict[str, list[re.Match[str]]] = {}
     at: list[re.Match[str]] = []
     for line in EXAMPLE.read_text().splitlines():
-        if header := re.match(r"\[+([a-z.]+)\]+$", line):
+        if header := re.match(r"#?\[+([a-z.]+)\]+$", line):
             at = found.setdefault(header[1], [])
         elif setting := SETTING.match(line):
             if setting[2] == "kind" and tomllib.loads(line)["kind"] in ("kafka", "clickhouse"):
@@ -90,7 +103,7 @@ def test_stated_defaults_are_the_defaults(model: type[Table], section: str) -> N
     for match in _sections()[section]:
         default = model.model_fields[match[2]].get_default(call_default_factory=True)
         if match[1] and match[4]:
-            assert default in (None, {}), match[0]
+            assert default in (None, {}, ()) or default is PydanticUndefined, match[0]
         elif match[1]:
             stated = tomllib.loads(f"value = {match[3]}")["value"]
             stated = to_duration(stated) if isinstance(default, timedelta) else stated
@@ -123,8 +136,11 @@ def test_default_columns_are_those_of_the_edge() -> None:
 
 
 def _uncommented() -> Iterator[str]:
+    absent = False  # inside a table that is not there: what stands under its header has no table to go to
     for line in EXAMPLE.read_text().splitlines():
-        match = SETTING.match(line)
+        if header := re.match(r"(#?)\[", line):
+            absent = bool(header[1])
+        match = None if absent else SETTING.match(line)
         yield line[1:] if match and match[1] and not match[4] else line
 
 
