@@ -12,8 +12,8 @@ MOST_MEMBERS = 30
 def shaped(condition: Condition, rule: Rule, *, open_: bool) -> Condition | None:
     """The condition as it counts, or None where it does not; `open_` is whether it was told already."""
     least = rule.open_at
-    if open_ and rule.close_at is not None:
-        least = rule.close_at
+    if open_ and least is not None and rule.close_at is not None:
+        least = min(least, rule.close_at)
     measure = condition.measure
     if measure is not None and least is not None and measure < least:
         return None
