@@ -75,6 +75,8 @@ def incident(data: Plain) -> Incident:
         told_severity=Severity(data.get("told_severity", Severity.NOTE)),
         worst=data.get("worst", 0),
         blind=data.get("blind", False),
+        muted=data.get("muted", False),
+        unmuted_at=_time(data.get("unmuted_at")),
         told_muted=tuple(data.get("told_muted", ())),
         hushed=data.get("hushed", ""),
         ack=data.get("ack", 0),

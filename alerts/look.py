@@ -26,8 +26,14 @@ class Look:
 
     def opens(self, key: str, old: Incident | None, rule: Rule, now: datetime) -> bool:
         """Whether it opens now, where it has not."""
+        if key in self.muted:
+            return False
+        if old is not None and old.muted:  # its cause ended with this look
+            return not rule.after_cause
+        if old is not None and old.unmuted_at and now - old.unmuted_at < rule.after_cause:
+            return False
         held = now - (old.true_since if old else now) >= rule.for_
-        return key not in self.muted and (held or key in self.pressing)
+        return held or key in self.pressing
 
 
 def look_at(

@@ -51,11 +51,12 @@ class Pager:
         rules: Rules,
         hooks: Hooks | None = None,
         orders: OrderBook | None = None,
+        keep: timedelta = timedelta(days=30),
         store_key: str = STORE_KEY,
     ) -> None:
         """Takes up what the store holds; raises StoreError where it cannot be read. `store_key` is what tells
         that the store is gone: the caller may find it too."""
-        self._store, self._store_key = store, store_key
+        self._store, self._store_key, self._keep = store, store_key, keep
         self._order_book, self._orders = orders, NOTHING
         self._orders_read_at: datetime | None = None
         self._ways = ways if isinstance(ways, Ways) else alone(ways)
@@ -256,9 +257,9 @@ class Pager:
         with self._lock:
             return self._flush()
 
-    def prune(self, before: datetime) -> int:
-        """Forget what was done before that time, a bite of it; how many rows went."""
-        return self._store.prune(before)
+    def prune(self, now: datetime) -> int:
+        """Forget what was done long ago, a bite of it; how many rows went. Raises StoreError."""
+        return self._store.prune(now - self._keep)
 
     # What others may ask; answered from memory.
 

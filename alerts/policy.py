@@ -39,7 +39,8 @@ def decide(
         old = state.incidents.get(key)
         seen = look.present.get(key)
         if seen:
-            new: Incident | None = _seen(old, seen, now, opens=look.opens(key, old, rule, now))
+            opens = look.opens(key, old, rule, now)
+            new: Incident | None = _seen(old, seen, now, opens=opens, muted=key in look.muted)
         else:
             new = _unseen(old, rule, now, blind=key in unknown and key not in look.given)
         if new is None:
@@ -53,7 +54,7 @@ def decide(
 
 
 def _acknowledged(incident: Incident, orders: Orders) -> Incident:
-    ack = orders.ack(incident.number) if incident.number else None
+    ack = orders.ack(incident.number) if orders.acks and incident.number else None
     if ack is None or ack.number <= incident.ack:
         return incident
     return replace(incident, ack=ack.number, acked_by=ack.author)
@@ -70,7 +71,9 @@ def _said(incident: Incident, rule: Rule, look: Look, now: datetime) -> tuple[In
     return incident, [Want(incident, kind, passed) for kind in kinds]
 
 
-def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: bool) -> Incident:
+def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: bool, muted: bool) -> Incident:
+    if old is not None and _as_it_was(old, condition, opens=opens, muted=muted):
+        return old  # in a storm nearly all of them are
     incident = old or Incident(condition, true_since=now)
     opened_at = incident.opened_at
     if opened_at is None and opens:
@@ -84,7 +87,16 @@ def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: b
         resolved_at=None,
         worst=max(incident.worst, condition.count),
         blind=False,
+        muted=muted,
+        unmuted_at=now if incident.muted and not muted else incident.unmuted_at,
     )
+
+
+def _as_it_was(old: Incident, condition: Condition, *, opens: bool, muted: bool) -> bool:
+    if old.absent_since or old.resolved_at or old.blind or old.muted is not muted:
+        return False
+    same = old.content is condition or old.content == condition
+    return same and (old.opened_at is not None or not opens)
 
 
 def _unseen(old: Incident | None, rule: Rule, now: datetime, *, blind: bool) -> Incident | None:
@@ -95,6 +107,8 @@ def _unseen(old: Incident | None, rule: Rule, now: datetime, *, blind: bool) -> 
         return replace(old, absent_since=None, blind=True)
     if old.opened_at is None:
         return None
+    if old.absent_since and not old.blind and now - old.absent_since < rule.resolve_delay:
+        return old
     absent_since = old.absent_since or now
     resolved_at = now if now - absent_since >= rule.resolve_delay else None
     return replace(old, absent_since=absent_since, resolved_at=resolved_at, blind=False)
@@ -136,7 +150,7 @@ def _not_from_the_future(state: State, now: datetime) -> State:
 def _moments(state: State) -> Iterable[datetime]:
     for incident in state.incidents.values():
         yield incident.true_since
-        yield from (t for t in (incident.told_at, incident.absent_since) if t)
+        yield from (t for t in (incident.told_at, incident.absent_since, incident.unmuted_at) if t)
     yield from (*state.recent, *state.summaries)
 
 
@@ -152,6 +166,7 @@ def _clamped(state: State, now: datetime) -> State:
             absent_since=clamp(incident.absent_since),
             resolved_at=clamp(incident.resolved_at),
             told_at=clamp(incident.told_at),
+            unmuted_at=clamp(incident.unmuted_at),
         )
         for key, incident in state.incidents.items()
     }

@@ -22,6 +22,8 @@ class Rule:
     """A count this many times the one last told is told before the repeat is due."""
     growth_gap: timedelta = timedelta(minutes=5)
     """The least time between two such messages."""
+    after_cause: timedelta = timedelta()
+    """How long after the end of what muted it it must still hold, where it lags behind what it tells of."""
     severity: Severity | None = None
     """Takes the place of the condition's own."""
     open_at: float | None = None

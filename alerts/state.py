@@ -28,6 +28,10 @@ class Incident:
     worst: int = 0
     blind: bool = False
     """Nobody could tell, at the last look, whether it is still true."""
+    muted: bool = False
+    """Something else explained it at the last look."""
+    unmuted_at: datetime | None = None
+    """When nothing explained it any more."""
     told_muted: tuple[str, ...] = ()
     """Keys that were named to the reader as explained by it."""
     hushed: str = ""

@@ -49,6 +49,11 @@ class SilentPager:
         """Nothing can be wrong with it."""
         return []
 
+    def prune(self, now: datetime) -> int:
+        """Nothing was told."""
+        del now
+        return 0
+
 
 def make_pager(
     config: Config,
@@ -72,6 +77,7 @@ def make_pager(
         rules=rules_of(config),
         hooks=make_hooks(metrics, listeners),
         orders=OrderBook(ledger.engine, begin=ledger.begin),
+        keep=config.alerts.keep,
         store_key=LEDGER_KEY,  # the pager's store is the ledger: that it is gone is one fault
     )
 

@@ -12,15 +12,19 @@ from canary.config.alerts import DAYS, MaintenanceConfig, RuleConfig
 from canary.config.models import Config
 
 LEDGER_KEY = "ledger"
+STILL_DOWN = timedelta(minutes=3)
+"""How long after the last minute that can be judged ingestion still counts as down."""
 
 
 def rules_of(config: Config) -> Rules:
     """The rules that are in force."""
     repeat = config.slack.repeat if config.slack else timedelta(hours=4)
-    default = Rule(repeat=repeat, resolve_delay=2 * config.canary.window)
+    window = config.canary.window
+    default = Rule(repeat=repeat, resolve_delay=2 * window, after_cause=3 * window)
+    lags = config.canary.down_after + STILL_DOWN
     rules = Rules(
         default=default,
-        by_prefix=dict(_families(default, config.canary.window)),
+        by_prefix=dict(_families(default, window, lags)),
         per_hour=config.alerts.per_hour,
         burst=config.alerts.burst,
         maintenance=tuple(map(_maintenance, config.alerts.maintenance)),
@@ -31,7 +35,7 @@ def rules_of(config: Config) -> Rules:
     return rules
 
 
-def _families(default: Rule, window: timedelta) -> Iterator[tuple[str, Rule]]:
+def _families(default: Rule, window: timedelta, lags: timedelta) -> Iterator[tuple[str, Rule]]:
     yield "blind:", replace(default, for_=min(window, timedelta(seconds=60)))
     yield LEDGER_KEY, replace(default, repeat=timedelta(hours=1))
     # A single one that was promised and is gone has a reason that can wait for the morning; two are a trend.
@@ -39,8 +43,10 @@ def _families(default: Rule, window: timedelta) -> Iterator[tuple[str, Rule]]:
         yield family, replace(default, min_bad=2)
     # A slow insert now and then is no ticket; and once it is one, it is not over at every better window.
     yield "late:", replace(default, open_at=0.05, close_at=0.02)
+    # The last minutes stay down for as long as their canaries had to wait, whatever came after.
+    yield "down:", replace(default, after_cause=lags + timedelta(minutes=2))
     # At low rates one bad event is a burn rate of any height.
-    yield "burn:", replace(default, min_bad=3)
+    yield "burn:", replace(default, min_bad=3, after_cause=lags)
 
 
 def _with(rules: Rules, told: RuleConfig) -> Rules:

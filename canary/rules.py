@@ -13,6 +13,7 @@ from canary.book import Entry
 from canary.causes import causes
 from canary.flagged import flagged
 from canary.hints import of_losses
+from canary.paging_rules import STILL_DOWN
 from canary.scene import (
     Hop,
     Scene,
@@ -33,9 +34,6 @@ from canary.scene import (
 from reconcile.outcome import Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
-STILL_DOWN = timedelta(minutes=3)
-"""How long after the last minute that can be judged ingestion still counts as down."""
-
 OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
 """Keys of conditions that only a readable last stage can begin or end."""
 

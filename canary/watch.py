@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from alerts.condition import Condition
+from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
 from canary.desk import Desk
 from canary.event import EVENT_NAME
@@ -57,6 +58,10 @@ class Pager(Protocol):
 
     def check(self) -> list[str]:
         """What is wrong with the way out; asks it."""
+        ...
+
+    def prune(self, now: datetime) -> int:
+        """Forget a bite of what was told long ago; how much that was."""
         ...
 
 
@@ -225,8 +230,9 @@ class Watch:
         try:
             for _ in range(PRUNE_BITES):
                 if not self.desk.ledger.prune(now, clean=clean, unclean=unclean, windows=windows):
-                    return
-        except LedgerError as error:
+                    break
+            self._pager.prune(now)
+        except (LedgerError, StoreError) as error:
             self.notes["ledger"] = f"old rows could not be removed: {error}"
 
     def save(self) -> None:

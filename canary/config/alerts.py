@@ -62,6 +62,7 @@ class RuleConfig(Table):
     hold: Duration | None = None
     repeat: Duration | None = None
     resolve_delay: Duration | None = None
+    after_cause: Duration | None = None
     growth: Annotated[Number, Field(gt=1)] | None = None
     growth_gap: Duration | None = None
     severity: Severity | None = None

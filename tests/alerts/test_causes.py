@@ -41,6 +41,23 @@ def test_what_is_muted_opens_by_itself_when_its_cause_is_over() -> None:
     assert run.told(71, FOLLOWS[1]) == [("rejected:main", Kind.OPENED)]
 
 
+def test_what_lags_behind_its_cause_gets_time_to_end_with_it() -> None:
+    """It opens only if it holds for so long after its cause, whatever its own beginning."""
+    lagging = Rule(resolve_delay=timedelta(), after_cause=timedelta(seconds=60))
+    run = Run(Rules(default=Rule(resolve_delay=timedelta()), by_prefix={"rejected:": lagging}))
+    run.look(0, KAFKA, FOLLOWS[1])
+    assert run.told(1000, FOLLOWS[1]) == [("blind:raw", Kind.RESOLVED)]
+    assert run.told(1001, FOLLOWS[1]) == []
+    assert run.told(1060, FOLLOWS[1]) == []
+    assert run.told(1061, FOLLOWS[1]) == [("rejected:main", Kind.OPENED)]
+    gone = Run(run.rules)
+    gone.look(0, KAFKA, FOLLOWS[1])
+    gone.look(1000, FOLLOWS[1])
+    assert gone.told(1059, FOLLOWS[1]) == []
+    assert gone.told(1060) == []
+    assert gone.told(5000, FOLLOWS[1]) == [("rejected:main", Kind.OPENED)]
+
+
 def test_what_is_muted_and_goes_away_is_not_told() -> None:
     """It was named with its cause, and ends with it."""
     run = Run()

@@ -36,6 +36,7 @@ RULES = st.builds(
     default=st.builds(
         Rule,
         for_=st.sampled_from([timedelta(), timedelta(seconds=90)]),
+        after_cause=st.sampled_from([timedelta(), timedelta(seconds=60)]),
         repeat=st.sampled_from([None, timedelta(seconds=120), timedelta(hours=1)]),
         resolve_delay=st.sampled_from([timedelta(), timedelta(seconds=60)]),
         growth=st.just(2.0),

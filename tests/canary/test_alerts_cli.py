@@ -165,7 +165,7 @@ def test_what_is_over_for_long_is_forgotten(daemon: Daemon) -> None:
     daemon.sees(LOST, LATE)
     daemon.sees()
     daemon.sees(LOST)
-    assert daemon.pager.prune(daemon.now + timedelta(days=1)) > 2
+    assert daemon.pager.prune(daemon.now + timedelta(days=31)) > 2
     with daemon.ledger.engine.connect() as db:
         left = db.exec_driver_sql("SELECT key, incident FROM alert_incidents").all()
         kept = {row[0] for row in db.exec_driver_sql("SELECT incident FROM alert_outbox")}

@@ -1,7 +1,7 @@
 """The real watch, ledger and pager over the pipeline in memory, step by step in virtual time."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -48,15 +48,14 @@ SECRET = b"a secret of at least thirty-two bytes"
 TICK = 1.0
 WINDOW = timedelta(seconds=10)
 GRACE = timedelta(seconds=10)
+DOWN_LAGS = timedelta(minutes=10)
 TERMS = Terms(objective=5, patience=8, lost_after=600)
 
 
 @dataclass(slots=True)
 class World:
-    """Everything, and what the monitor said so far.
-
-    `said` holds each canary's verdicts in order, `said_at` when the first that was final came.
-    """
+    """Everything, and what the monitor said so far: `said` holds each canary's verdicts in order, `said_at`
+    when the first that was final came."""
 
     path: Path
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -102,7 +101,8 @@ class World:
             line=line,
             metrics=metrics,
         )
-        rules = Rules(default=Rule(resolve_delay=WINDOW, repeat=None))
+        default = Rule(resolve_delay=WINDOW, repeat=None, after_cause=3 * WINDOW)
+        rules = Rules(default=default, by_prefix={"down:": replace(default, after_cause=DOWN_LAGS)})
         self.watch = Watch(
             desk,
             probes=[self._probe(line)],
