@@ -79,6 +79,10 @@ class Ways:
                 because.append(_failing(way.name, health))
         return None
 
+    def failing(self, name: str) -> bool:
+        """Whether its last try failed."""
+        return self.health[name].failing_since is not None
+
     def down(self, name: str, now: datetime) -> bool:
         """Whether others need not wait for it any longer."""
         health = self.health[name]
@@ -87,9 +91,11 @@ class Ways:
         health.failing_since = min(health.failing_since, now)
         return health.broken or now - health.failing_since >= self.after
 
-    def delivered(self, name: str, now: datetime) -> None:
-        """It took a message: all is well with it, and the next one comes a second later."""
+    def delivered(self, name: str, now: datetime) -> bool:
+        """It took a message: the next one comes a second later. Says whether it had failed before."""
+        failed = self.failing(name)
         self.health[name] = Health(not_before=now + PACE, kept_at=self.health[name].kept_at)
+        return failed
 
     def failed(self, name: str, error: DeliveryError, now: datetime) -> None:
         """It did not take one. A message at fault is no fault of the way."""
@@ -104,10 +110,11 @@ class Ways:
         pause = error.retry_after or backoff(health.failures, LONGEST_PAUSE)
         health.not_before = now + min(pause, LONGEST_WAIT)
 
-    def next_try(self, name: str, wait: timedelta, now: datetime) -> datetime:
-        """When a letter that just failed this way may be tried again, by it or by another."""
-        later = now + min(wait, LONGEST_WAIT)
+    def next_try(self, name: str, attempts: int, now: datetime) -> datetime:
+        """When a letter that just failed this way, on its so many-th try, may be tried again."""
         health = self.health[name]
+        # Longer and longer, so that others get their turn: it may be this letter.
+        later = now + backoff(attempts, LONGEST_WAIT)
         if len(self.ways) == 1 or health.failing_since is None:
             return later
         turn = now if health.broken else health.failing_since + self.after

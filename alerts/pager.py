@@ -8,12 +8,12 @@ from threading import Lock
 
 from alerts.condition import Condition, Notice
 from alerts.delivery import DeliveryError, Letter, Receipt, Sender
-from alerts.fallback import LONGEST_WAIT, Choice, Ways, alone, backoff
+from alerts.fallback import Choice, Ways, alone
 from alerts.merging import given_up, merged, to_merge
 from alerts.orders import OrderBook
 from alerts.policy import NOTHING, decide
 from alerts.rules import Rule, Rules
-from alerts.sending import STORE_KEY, due, live, sent, store_gone
+from alerts.sending import STORE_KEY, at_once, due, in_turn, live, sent, store_gone
 from alerts.silence import Orders
 from alerts.state import Incident, State
 from alerts.store import Store, StoreError
@@ -161,12 +161,13 @@ class Pager:
         return True
 
     def _next(self, now: datetime) -> tuple[Letter, Choice] | None:
-        """The oldest that may go now; within an incident only the first that is not done."""
-        seen: set[int] = set()
-        for letter in self._queue.values():
-            first = letter.notice.incident not in seen
-            seen.add(letter.notice.incident)
-            if first and due(letter, now) and (choice := self._ways.choose(letter, now)):
+        """The oldest that may go now; within an incident only the first that is not done.
+
+        Where none may, whichever waits shortest tries whether a way that fails is back.
+        """
+        for letter in in_turn(self._queue.values(), now):
+            choice = self._ways.choose(letter, now)
+            if choice is not None and (due(letter, now) or self._ways.failing(choice.way.name)):
                 return letter, choice
         return None
 
@@ -198,7 +199,8 @@ class Pager:
 
     def _delivered(self, letter: Letter, receipt: Receipt, *, now: datetime) -> None:
         with self._lock:
-            self._ways.delivered(letter.way, now)
+            if self._ways.delivered(letter.way, now):
+                self._queue = at_once(self._queue)
             # The latest place counts: where a thread is gone, the message that replaced it begins a new one.
             self._threads[letter.notice.incident, letter.way] = receipt
             self._threads = {**self._ways.covered(letter, receipt), **self._threads}
@@ -210,7 +212,6 @@ class Pager:
     def _failed(
         self, before: Letter, letter: Letter, *, way: str, error: DeliveryError, now: datetime
     ) -> None:
-        wait = error.retry_after or backoff(letter.attempts, LONGEST_WAIT)
         with self._lock:
             self._ways.failed(way, error, now)
             letter = replace(letter, uncertain=before.uncertain or error.uncertain, error=error.reason)
@@ -218,7 +219,7 @@ class Pager:
                 letter = replace(letter, refused=(*letter.refused, way))
             if self._ways.exhausted(letter.refused):
                 letter = replace(letter, given_up_at=now)
-            self._put(replace(letter, next_try_at=self._ways.next_try(way, wait, now)))
+            self._put(replace(letter, next_try_at=self._ways.next_try(way, letter.attempts, now)))
             self._flush()
         _log.warning("alerts: notice %s was not delivered by %s: %s", letter.notice.id, way, error.reason)
         self._hooks.on_way(way, error)

@@ -1,6 +1,6 @@
 """One try of one letter by one way out, and what else the pager says of incidents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,6 +47,25 @@ def _still(incident: Incident, now: datetime) -> Notice:
         opened_at=incident.opened_at or now,
         worst=incident.worst,
     )
+
+
+def in_turn(letters: Iterable[Letter], now: datetime) -> Iterator[Letter]:
+    """The first letter of each incident: those that may go, then those that wait, the shortest wait first."""
+    heads: dict[int, Letter] = {}
+    for letter in letters:
+        heads.setdefault(letter.notice.incident, letter)
+    waiting = []
+    for letter in heads.values():
+        if due(letter, now):
+            yield letter
+        else:
+            waiting.append(letter)
+    yield from sorted(waiting, key=lambda letter: letter.next_try_at or now)
+
+
+def at_once(letters: Mapping[str, Letter]) -> dict[str, Letter]:
+    """None of them waits any longer: what kept them back is over."""
+    return {number: replace(letter, next_try_at=None) for number, letter in letters.items()}
 
 
 def live(

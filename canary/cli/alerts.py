@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canary.cli import codes
+from canary.cli.alerts_test import try_out
 from canary.cli.common import ConfigOption, duration, fail, load_config
 
 if TYPE_CHECKING:
     from canary.ledger import Ledger
 
 app = typer.Typer(
-    help="What is open and silenced; silence, acknowledge, replay.",
+    help="What is open and silenced; silence, acknowledge, replay; try the ways out.",
     no_args_is_help=True,
     add_completion=False,
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print an object instead of text.")]
 AuthorOption = Annotated[str | None, typer.Option("--author", help="Who asks. Default: the user's name.")]
+
+
+app.command("test")(try_out)
 
 
 @app.command("list")

@@ -57,6 +57,8 @@ class Room:
         self._tokens, self._at = float(BURST), clock()
         self._lock = threading.Lock()
         self._messages: list[Message] = []
+        self.posted: list[Message] = []
+        """Every message as it was when it came, whatever was made of it later."""
         self._last_ts = 0
 
     @property
@@ -91,6 +93,7 @@ class Room:
                 by=by,
             )
             self._messages.append(message)
+            self.posted.append(message)
         return message
 
     def update(self, arguments: Arguments) -> Message:

@@ -266,7 +266,7 @@ def test_what_was_told_from_memory_is_written_when_the_store_is_back(disk: Disk)
     one.update([LOST], now=at(0))
     drain(one, 0)
     disk.gone = False
-    one.update([LOST], now=at(60))
+    assert (one.update([LOST], now=at(60)), one.problems())[1] == ()
     two = pager(disk, out)
     two.update([], now=at(120))
     two.update([], now=at(200))
