@@ -12,6 +12,7 @@ from alerts.pager import Pager as RealPager
 from alerts.slack_errors import KNOWN
 from alerts.store import Store
 from canary.config.models import Config
+from canary.hinting import HintingPager
 from canary.ledger import Ledger
 from canary.metrics import Metrics
 from canary.paging_rules import LEDGER_KEY, rules_of
@@ -71,7 +72,7 @@ def make_pager(
     if ways is None or listeners is None:
         return SilentPager()
     used = Ways([Way(way.name, around(way.sender)) for way in ways.ways], after=ways.after)
-    return RealPager(
+    real = RealPager(
         Store(ledger.engine, begin=ledger.begin),
         used,
         rules=rules_of(config),
@@ -80,6 +81,7 @@ def make_pager(
         keep=config.alerts.keep,
         store_key=LEDGER_KEY,  # the pager's store is the ledger: that it is gone is one fault
     )
+    return HintingPager(real)
 
 
 def make_hooks(metrics: Metrics, listeners: Sequence[Callable[[Notice], None]]) -> Hooks:

@@ -10,13 +10,14 @@ from textwrap import wrap
 from alerts.blocks import Block, render
 from alerts.condition import Condition, Kind, Notice, Severity
 from alerts.links import Links
+from canary.hinting import hinted
 
 FILE = Path(__file__).parents[2] / "docs" / "messages.md"
 HEAD = """\
 # What Slack shows
 
-Made by `python -m tests.alerts.renderings`; a test holds it up to date. The figures are examples, the shape is the
-program's. The last line of each is links.
+Made by `python -m tests.alerts.renderings`; a test holds it up to date. The figures are examples, the
+shape is the program's. The last line of each is links.
 """
 LINK = re.compile(r"<[^|>]+\|([^>]+)>")
 PHONE = 54
@@ -104,17 +105,16 @@ def notices() -> dict[str, Notice]:
 
 def document() -> str:
     """The page."""
-    parts = [
-        "# What Slack shows\n\nMade by `python -m tests.alerts.renderings`; a test holds it up to date.\n"
-    ]
+    parts = [HEAD]
     for title, notice in notices().items():
         parts.append(f"## {title}\n\n```text\n{shown(notice)}\n```\n")
     return "\n".join(parts)
 
 
 def shown(notice: Notice) -> str:
-    """One message as lines of a phone's width; fields stand two in a row, as there."""
+    """One message, with its hint, as lines of the width of a phone."""
     lines: list[str] = []
+    notice = replace(notice, content=hinted(notice.content))
     for block in render(notice, links=LINKS).blocks:
         lines += _lines(block)
     return "\n".join(line.rstrip() for line in lines)
