@@ -161,10 +161,7 @@ class Pager:
         return True
 
     def _next(self, now: datetime) -> tuple[Letter, Choice] | None:
-        """The oldest that may go now; within an incident only the first that is not done.
-
-        Where none may, whichever waits shortest tries whether a way that fails is back.
-        """
+        """The oldest that may go; where none may, one that waits finds out whether a failing way is back."""
         for letter in in_turn(self._queue.values(), now):
             choice = self._ways.choose(letter, now)
             if choice is not None and (due(letter, now) or self._ways.failing(choice.way.name)):
