@@ -2,17 +2,19 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from tests.scoreboard.clean import Day, day
 from tests.scoreboard.plays import BEGINS, played
 from tests.scoreboard.table import Row, row
+from tests.virtual.failing import short_lived
 from tests.virtual.faults import CATALOGUE
 
 
 def play_all(times: int = len(BEGINS)) -> tuple[list[Row], Day]:
     """Every fault of the catalogue so many times, and the clean day beside them."""
-    with ProcessPoolExecutor(2) as workers:
+    with short_lived() as folder, ProcessPoolExecutor(2) as workers:
         peace = workers.submit(day)
-        plays = workers.map(partial(played, times=times), CATALOGUE)
+        plays = workers.map(partial(played, folder=Path(folder), times=times), CATALOGUE)
         rows = [row(name, found) for name, found in zip(CATALOGUE, plays, strict=True)]
         return rows, peace.result()

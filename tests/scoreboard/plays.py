@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from alerts.condition import Kind, Notice
 from canary.values import Track
+from tests.virtual.failing import FailingLedger, place_in
 from tests.virtual.faults import CATALOGUE
 from tests.virtual.naming import Named
 from tests.virtual.oracle import faults
@@ -39,9 +39,9 @@ class Play:
     missing_pages: list[str] = field(default_factory=list)
 
 
-def played(name: str, times: int = len(BEGINS)) -> tuple[Play, ...]:
-    """The first plays of one fault of the catalogue."""
-    return tuple(_play(CATALOGUE[name], begins) for begins in BEGINS[:times])
+def played(name: str, *, folder: Path, times: int = len(BEGINS)) -> tuple[Play, ...]:
+    """The first plays of one fault of the catalogue, their ledger in that folder."""
+    return tuple(_play(CATALOGUE[name], begins, folder) for begins in BEGINS[:times])
 
 
 def quiet(fault: Named) -> bool:
@@ -49,13 +49,12 @@ def quiet(fault: Named) -> bool:
     return fault.expects <= {"on_time"} and not fault.pages
 
 
-def _play(fault: Named, begins: float) -> Play:
-    with TemporaryDirectory() as folder:
-        world = World(Path(folder) / "ledger.db")
-        try:
-            return _scored(world, fault, *_run(world, fault, begins))
-        finally:
-            world.close()
+def _play(fault: Named, begins: float, folder: Path) -> Play:
+    world = World(place_in(folder), opens=FailingLedger.quick)
+    try:
+        return _scored(world, fault, *_run(world, fault, begins))
+    finally:
+        world.close()
 
 
 def _run(world: World, fault: Named, begins: float) -> tuple[float, float]:

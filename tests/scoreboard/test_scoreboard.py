@@ -1,5 +1,7 @@
 """Every fault of the catalogue, played and scored: right, and nowhere worse than what was published."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.scoreboard.board import play_all
@@ -20,11 +22,13 @@ def board() -> Board:
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_each_fault_is_found_and_named_and_nothing_else_is_said(board: Board, name: str) -> None:
+def test_each_fault_is_found_and_named_and_nothing_else_is_said(
+    board: Board, name: str, tmp_path: Path
+) -> None:
     """No verdict that the oracle contradicts, no page that is missing, none that nothing accounts for."""
     row = board[0][name]
     if row.wrong or row.false_pages:  # played again here, for the whole path of each canary
-        pytest.fail("\n".join(str(item) for play in played(name, 1) for item in (
+        pytest.fail("\n".join(str(item) for play in played(name, folder=tmp_path, times=1) for item in (
             play.wrong, play.false_pages, play.missing_pages) if item))  # fmt: skip
     assert row.injected > 0
 

@@ -59,7 +59,8 @@ def _dies(number: int, *, after_commit: bool) -> Deed:
 
 def _twin(world: World) -> None:
     path = Path(f"{world.path}.twin{len(world.others)}")
-    world.others.append(World(path, clock=world.clock, shared=world.pipeline, terms=world.terms))
+    twin = World(path, clock=world.clock, shared=world.pipeline, terms=world.terms, opens=world.opens)
+    world.others.append(twin)
 
 
 def _alone(world: World) -> None:

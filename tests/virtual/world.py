@@ -70,6 +70,7 @@ class World:
     probe: str = PROBE
     stages: tuple[str, ...] = STAGES
     dies_before: str = ""
+    opens: Callable[[Path], FailingLedger] = FailingLedger.at
     runs: int = 0
     reads: Reads = field(default_factory=Reads)
     shared: Pipeline | None = None
@@ -91,7 +92,7 @@ class World:
         self.runs += 1
         if not self.path.exists():
             self.path.write_bytes(new_ledger())
-        self.ledger = FailingLedger.open(f"sqlite:///{self.path}")
+        self.ledger = self.opens(self.path)
         line = Line(self.clock, not_before=self.ledger.last_instant())
         metrics = Metrics(CollectorRegistry(), probes=[self.probe], stages=self.stages)
         desk = Desk(
@@ -229,12 +230,27 @@ class World:
         for world in (*self.others, self):
             world.ledger.close()
 
-    def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 1.9) -> None:
-        """Heal everything; go on until nothing from before is open, and long enough for pages to end."""
+    def finish(
+        self,
+        at_most: float = 900,
+        *,
+        peace: float = 40,
+        tick: float = 1.9,
+        drain: float | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Heal everything; go on until nothing from before is open, and long enough for pages to end.
+
+        `drain` is the tick once nothing is sent any more, and what is on its way has arrived. `quiet`
+        sends nothing more once the answers of before are noted.
+        """
         self.pipeline.heal()
         self.eyes.open()
         self.ledger.full = self.ledger.locked = False
         before = set(self.mine)
+        if quiet:
+            self.run(tick, tick)
+            self.sending = False
         waited = 0.0
         while waited < at_most and (self._open(before) or self.pipeline.holds(before)):
             if self.pipeline.holds(before):
@@ -243,7 +259,8 @@ class World:
             waited += 10
         self.run(peace, tick)
         self.sending = False
-        self.run(30, tick)
+        self.run(5, tick)
+        self.run(25, drain or tick)
 
     def _open(self, ids: Collection[UUID]) -> bool:
         entries = self.watch.desk.book.entries.values()
