@@ -140,16 +140,25 @@ class Follower:
             fresh = [row for row in others if _spot(row) not in entry.extra][: MOST_COPIES - len(entry.extra)]
             entry.extra |= {_spot(row) for row in fresh}
             copies, kinds = seen.copies + len(fresh), {"kafka"} if fresh else set()
+            seen = self._spoilt(entry, seen, fresh)
         else:
             extra = rows[1:]
             copies = max(seen.copies, len(extra))
             kinds = {"mergeable" if row.mergeable else "permanent" for row in extra}
+            seen = self._spoilt(entry, seen, rows if extra else ())
         if copies == seen.copies:
             return seen
         tries = entry.answer.tries if entry.answer else 1
         if 1 < tries > copies:
             kinds = {"own_retry"}
         return replace(seen, copies=copies, copy_kinds=tuple(sorted({*seen.copy_kinds, *kinds})))
+
+    def _spoilt(self, entry: Entry, seen: Seen, copies: Sequence[Sighting]) -> Seen:
+        """A copy that is not intact is corrupt whichever of them came first, or was seen first."""
+        if seen.differences:
+            return seen
+        found = next((found for row in copies if (found := self._compared(entry, row))), ())
+        return replace(seen, compared=True, differences=found) if found else seen
 
     def _measure(self, entry: Entry, seen: Seen) -> None:
         """Latency of the hop and of the whole way, kept out where the time is not known."""

@@ -56,7 +56,7 @@ class FakeTable:
         return look
 
     def copies(self, wanted: Sequence[Wanted]) -> Look:
-        return self._look(wanted, lambda row, one: row.event == one.event)
+        return self._look(wanted, lambda _row, _one: True)
 
     def last_look(self, wanted: Sequence[Wanted]) -> Look:
         look = self._look(wanted, lambda _row, _one: True)

@@ -171,6 +171,17 @@ def test_a_copy_on_another_day_is_for_ever(bench: Bench, days: int) -> None:
     assert [copy.mergeable for copy in copies if copy.row != first.row] == [False]
 
 
+def test_a_copy_by_another_name_is_a_copy(bench: Bench) -> None:
+    """One of them was spoilt on its way: no look sees it, copies do."""
+    one = _wanted(bench.now())
+    bench.insert(replace(_row(one), event="ingestion_canarY"))
+    bench.insert(_row(one))
+    [first] = bench.table.look([one]).sightings
+    copies = bench.table.copies([one]).sightings
+    assert {copy.content.event for copy in copies if copy.content} == {"ingestion_canarY", one.event}
+    assert [copy.mergeable for copy in copies if copy.row != first.row] == [False]
+
+
 @pytest.mark.parametrize(
     "mangle",
     [

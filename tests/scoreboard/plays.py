@@ -83,8 +83,8 @@ def _scored(world: World, fault: Named, began: float, ended: float) -> Play:
         page=next((title for _, title in _first(world, fault, Kind.OPENED, began)), ""),
     )
     if len(play.to_end) < len(play.to_page):
-        play.wrong.append(f"a page was never called over: {world.unresolved()}")
-    told = {*world.muted(), *(notice.key for notice in world.opened())}
+        play.wrong.append(f"a page was never called over: {world.inbox.unresolved()}")
+    told = {*world.inbox.muted(), *(notice.key for notice in world.opened())}
     judged = [track.judged for track in tracks.values() if track.judged is not None]
     got = {item.outcome.value for item in judged} | {flag.value for item in judged for flag in item.flags}
     play.wrong += [f"nobody was called {what}" for what in fault.expects - got]

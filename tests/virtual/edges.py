@@ -18,7 +18,7 @@ from canary.values import (
     Wanted,
 )
 from reconcile.outcome import Receipt
-from tests.virtual.mangle import ANOTHER_NAME, HIDDEN, mangled
+from tests.virtual.mangle import HIDDEN, mangled
 from tests.virtual.pipeline import DEAD, OVERFLOW, PROCESSED, RAW, Fate, Log, Pipeline, Record
 
 Place = tuple[str, int]
@@ -177,7 +177,7 @@ class VirtualTable:
         if self._name in self._eyes.no_copies:
             now = self._now()
             return Look(self._name, now, now, blind="over budget")
-        return self._ask(wanted, "", hidden=ANOTHER_NAME)
+        return self._ask(wanted, "", hidden=frozenset())
 
     def last_look(self, wanted: Sequence[Wanted]) -> Look:
         return self._ask(wanted, "last_look")

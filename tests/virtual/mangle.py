@@ -13,9 +13,6 @@ LAWFUL = frozenset({"", "added properties", "key order", "JavaScript's numbers"}
 HIDDEN = frozenset({"DateTime64 times 1000", "event name"})
 """Such a row lies where a query pruned by day and event name does not look: the last look finds it."""
 
-ANOTHER_NAME = frozenset({"event name"})
-"""Copies are asked for on any day, yet by event name: such a row beside an intact one stays unseen."""
-
 
 def _properties(change: Callable[[dict[str, Any]], object]) -> Callable[[Content], Content]:
     def changed(content: Content) -> Content:

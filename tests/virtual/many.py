@@ -33,7 +33,11 @@ def play(seed: int, folder: Path) -> list[str]:
         world.run(3)
         for fault in chosen:
             fault.undo(world)
-        world.finish(peace=5, drain=5, quiet=chance.random() < 0.5)
+        if chance.random() < 0.5:  # nothing is sent any more once the answers of before are noted
+            world.heal()
+            world.run(1)
+            world.sending = False
+        world.finish(peace=5, drain=5)
         wrong = faults(world, may_miss=any(fault.may_miss for fault in chosen))
         wrong += [f"false page: {key}" for key in unexplained(world, *chosen)]
     except Exception as error:

@@ -97,7 +97,7 @@ def test_downtime_is_counted_once_however_often_the_monitor_is_killed(tmp_path: 
     assert all(minute.not_visible <= minute.sent for minute in minutes)
     assert _down(minutes) >= 9
     assert [n.key for n in world.opened()] == ["behind:processed->events"]
-    assert world.muted() == {f"down:{PROBE}"}
+    assert world.inbox.muted() == {f"down:{PROBE}"}
     world.ledger.close()
 
 

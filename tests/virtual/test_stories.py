@@ -49,14 +49,14 @@ def test_a_backlog_of_twenty_minutes_is_behind_and_never_lost(tmp_path: Path) ->
     world.pipeline.stopped.add(EVENTS)
     world.run(1200, tick=3.0)
     assert {n.key for n in world.opened()} == {"behind:processed->events"}
-    assert world.muted() == {f"down:{PROBE}"}
+    assert world.inbox.muted() == {f"down:{PROBE}"}
     assert not any(item.outcome is Outcome.LOST for said in world.said.values() for item in said)
     world.finish()
     assert faults(world) == []
     assert world.opened("lost") == []
     assert len(world.opened("behind")) == 1
     assert world.opened("down") == []
-    assert world.unresolved() == []
+    assert world.inbox.unresolved() == []
     world.ledger.close()
 
 
@@ -146,7 +146,7 @@ def test_a_full_disk_stops_the_sending_and_not_the_following(world: World) -> No
     assert [n.key for n in world.opened()] == ["ledger"]
     assert len(world.pipeline.fates) > sent
     assert faults(world) == []
-    assert world.unresolved() == []
+    assert world.inbox.unresolved() == []
 
 
 def test_a_monitor_that_stood_still_for_an_hour_calls_nothing_lost(world: World) -> None:
@@ -266,3 +266,25 @@ def test_a_table_that_cannot_be_asked_for_copies_holds_no_window_up_and_is_told(
     world.finish()
     assert faults(world) == []
     assert world.opened() == []
+
+
+@pytest.mark.parametrize("mangle", ["text", "event name", "DateTime64 times 1000"])
+@pytest.mark.parametrize("first", ["intact", "spoilt"])
+def test_a_spoilt_copy_is_corrupt_whichever_comes_first(world: World, mangle: str, first: str) -> None:
+    """The consumer goes back, and one of its two rows is not as it was sent."""
+    world.run(12)
+    world.pipeline.mangle = mangle
+    if first == "spoilt":
+        world.pipeline.todo["corrupt", EVENTS] += 1
+    world.run(1)
+    if first == "intact":
+        world.pipeline.todo["corrupt", EVENTS] += 4
+    world.pipeline.replay(PROCESSED, 1)
+    world.run(1)
+    world.pipeline.todo.clear()
+    world.finish()
+    spoilt = [id_ for id_, fate in world.pipeline.fates.items() if fate.corrupted]
+    assert spoilt
+    judged = [world.track(id_).judged for id_ in spoilt]
+    assert all(one is not None and one.flags >= {Flag.CORRUPT, Flag.DUPLICATED} for one in judged)
+    assert faults(world) == []

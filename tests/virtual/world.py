@@ -230,27 +230,19 @@ class World:
         for world in (*self.others, self):
             world.ledger.close()
 
-    def finish(
-        self,
-        at_most: float = 900,
-        *,
-        peace: float = 40,
-        tick: float = 1.9,
-        drain: float | None = None,
-        quiet: bool = False,
-    ) -> None:
-        """Heal everything; go on until nothing from before is open, and long enough for pages to end.
-
-        `drain` is the tick once nothing is sent any more, and what is on its way has arrived. `quiet`
-        sends nothing more once the answers of before are noted.
-        """
+    def heal(self) -> None:
+        """No fault any more, in the pipeline, the eyes or the ledger."""
         self.pipeline.heal()
         self.eyes.open()
         self.ledger.full = self.ledger.locked = False
+
+    def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 1.9, drain: float = 0) -> None:
+        """Heal everything; go on until nothing from before is open, and long enough for pages to end.
+
+        `drain`, if any, is the tick once nothing is sent any more and what was on its way has arrived.
+        """
+        self.heal()
         before = set(self.mine)
-        if quiet:
-            self.run(tick, tick)
-            self.sending = False
         waited = 0.0
         while waited < at_most and (self._open(before) or self.pipeline.holds(before)):
             if self.pipeline.holds(before):
@@ -302,15 +294,3 @@ class World:
 
     def opened(self, prefix: str = "") -> list[Notice]:
         return [n for n in self.inbox.notices if n.kind is Kind.OPENED and n.key.startswith(prefix)]
-
-    def muted(self) -> set[str]:
-        """Keys that were named in a message as following from what it tells."""
-        return {key for notice in self.inbox.notices for key in notice.content.muted}
-
-    def unresolved(self) -> list[str]:
-        """Keys that were opened more often than resolved."""
-        keys = [n.key for n in self.inbox.notices if n.kind is Kind.OPENED]
-        for notice in self.inbox.notices:
-            if notice.kind is Kind.RESOLVED:
-                keys.remove(notice.key)
-        return keys

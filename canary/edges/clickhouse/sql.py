@@ -32,10 +32,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """What a lookup may rely on: that the row's day, and its event, tenant and distinct_id, are as sent."""
+    """What a lookup may rely on as it was sent: the row's day, its tenant and distinct_id, its event."""
 
     day: bool
     rest: bool
+    event: bool = False
     day_margin: timedelta = timedelta(days=1)
 
 
@@ -118,6 +119,8 @@ def lookup(
     conditions += _hash_conditions(shape, "id", "ids", _id_type(shape.columns["id"]))
     if prune.rest:
         conditions += _rest_conditions(shape, wanted, tenants, parameters)
+    if prune.event and shape.in_sorting_key("event"):
+        conditions.append(_event_condition(shape.columns["event"], wanted, parameters))
     if prune.day and shape.in_any_key("timestamp") and _is_time(shape.columns["timestamp"]):
         conditions += _day_conditions(shape.columns["timestamp"], wanted, prune.day_margin, parameters)
         if shape.arrival_in_key or (not tenants and shape.in_sorting_key("tenant")):
@@ -183,17 +186,18 @@ def _rest_conditions(
     shape: Shape, wanted: Sequence[Wanted], tenants: AbstractSet[str], parameters: dict[str, Parameter]
 ) -> list[str]:
     conditions = []
-    if shape.in_sorting_key("event"):
-        parameters["events"] = sorted({one.event for one in wanted})
-        conditions.append(f"toString({shape.columns['event'].expression}) IN {{events:Array(String)}}")
-        if shape.columns["event"].base == "String":
-            conditions[-1] = f"{shape.columns['event'].expression} IN {{events:Array(String)}}"
     pool = sorted({one.distinct_id for one in wanted})
     if shape.in_sorting_key("distinct_id") and sum(len(one.encode()) + 4 for one in pool) < MAX_LIST_BYTES:
         conditions += _distinct_conditions(shape, pool, parameters)
     if tenants and shape.in_sorting_key("tenant"):
         conditions.append(_tenant_condition(shape.columns["tenant"], tenants, parameters))
     return conditions
+
+
+def _event_condition(column: Column, wanted: Sequence[Wanted], parameters: dict[str, Parameter]) -> str:
+    parameters["events"] = sorted({one.event for one in wanted})
+    expression = column.expression if column.base == "String" else f"toString({column.expression})"
+    return f"{expression} IN {{events:Array(String)}}"
 
 
 def _distinct_conditions(shape: Shape, pool: list[str], parameters: dict[str, Parameter]) -> list[str]:

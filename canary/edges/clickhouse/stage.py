@@ -27,6 +27,10 @@ __all__ = ["ClickHouseStage", "Settings", "Tls", "rights"]
 ROWS_AT_FIRST = 10
 """Rows of one id that a look reads: copies beyond it are counted when the window settles."""
 
+BY_NAME_FOR = timedelta(hours=1)
+"""How long copies are asked for by event name once more would have been read than we may: a copy whose name
+was mangled stays unseen then, and the others are found."""
+
 LAST_CHUNK = 500
 PATIENCE = timedelta(seconds=3)
 """How long copies and last looks wait for their slot before they give the question back."""
@@ -66,10 +70,13 @@ class ClickHouseStage:
         self._memory = Memory(frozenset(settings.tenants))
         self._queue = DistributionQueue(settings, now=now) if settings.queue_cluster else None
         self._told: tuple[str, ...] = ()
-        day = sql.Prune(day=True, rest=True, day_margin=settings.day_margin)
-        any_day, by_id = sql.Prune(day=False, rest=True), sql.Prune(day=False, rest=False)
+        day = sql.Prune(day=True, rest=True, event=True, day_margin=settings.day_margin)
+        any_name, by_name = (sql.Prune(day=False, rest=True, event=named) for named in (False, True))
+        by_id = sql.Prune(day=False, rest=False)
         self._looking = _Plan(day, ROWS_AT_FIRST)
-        self._copying = _Plan(any_day, settings.max_rows_per_id, contents=False)  # it was compared when found
+        self._copying = _Plan(any_name, settings.max_rows_per_id, contents=False)
+        self._copying_by_name = replace(self._copying, prune=by_name)
+        self._by_name_until = now()
         self._last = _Plan(by_id, settings.max_rows_per_id, last=True, side="last_look")
 
     def next_allowed_in(self) -> timedelta:
@@ -83,7 +90,7 @@ class ClickHouseStage:
         return self._guarded(lambda: self._look(wanted))
 
     def copies(self, wanted: Sequence[Wanted]) -> Look:
-        """Ask for found canaries once more, on any day, so that second rows show."""
+        """Ask for found canaries once more, on any day and by any event name, so that second rows show."""
         if not wanted or not self._wait():
             return self._unasked()
         return self._guarded(lambda: self._copies(wanted))
@@ -154,7 +161,26 @@ class ClickHouseStage:
     def _copies(self, wanted: Sequence[Wanted]) -> Look:
         wanted = wanted[: self._settings.chunk]
         tenants = self._memory.tenants(wanted)
-        return self._ask(self._main, wanted, self._copying, tenants)
+        plan = self._copying_by_name if self._now() < self._by_name_until else self._copying
+        try:
+            look = self._ask(self._main, wanted, plan, tenants)
+        except Blind as blind:
+            if not blind.over_budget or plan.prune.event:
+                raise
+            self._by_name_until = self._now() + BY_NAME_FOR
+            return replace(self._unasked(), counts={"copies_over_budget": 1})
+        return self._whole(look, wanted, plan, tenants)
+
+    def _whole(self, look: Look, wanted: Sequence[Wanted], plan: _Plan, tenants: AbstractSet[str]) -> Look:
+        """The first row was compared when it was found; of those that have another, all are read whole."""
+        rows = Counter(one.id for one in look.sightings)
+        copied = [one for one in wanted if rows[one.id] > 1]
+        if not copied:
+            return look
+        whole = self._ask(self._main, copied, replace(plan, contents=True), tenants)
+        single = (one for one in look.sightings if rows[one.id] == 1)
+        counts = Counter(look.counts) + Counter(whole.counts)
+        return replace(look, sightings=(*single, *whole.sightings), counts=counts)
 
     def _last_look(self, wanted: Sequence[Wanted]) -> Look:
         wanted = wanted[:LAST_CHUNK]

@@ -139,3 +139,14 @@ def test_a_last_look_that_is_too_dear_is_over_budget(stage: MakeStage, front: Cl
     look = stage(last_look_bytes=10).last_look([wanted()])
     assert look.blind.startswith("over budget: ")
     assert look.asked == ()
+
+
+def test_copies_that_are_too_dear_are_asked_for_by_name(stage: MakeStage, front: ClickHouseFront) -> None:
+    """Given back unanswered once, which is no blindness; a table too dear even so is blind, and says why."""
+    front.insert("events", [row(wanted(n)) for n in range(50)])
+    made = stage(max_bytes_to_read=10)
+    first = made.copies([wanted()])
+    assert (first.asked, first.blind, first.counts["copies_over_budget"]) == ((), "", 1)
+    second = made.copies([wanted()])
+    assert second.blind
+    assert (second.asked, second.counts.get("copies_over_budget")) == ((), None)
