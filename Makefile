@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check format lint types contracts bench soak scoreboard fuzz clean
+.PHONY: demo test check format lint types contracts bench bench-reading soak scoreboard fuzz clean
 
 demo: $(READY)
 	@$(BIN)/canary demo
@@ -31,6 +31,9 @@ contracts: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+bench-reading: $(READY)
+	$(BIN)/python -m bench.targeted
 
 soak: $(READY)
 	$(BIN)/python -m bench.soak
