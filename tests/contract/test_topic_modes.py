@@ -159,7 +159,8 @@ def test_a_restart_searches_what_was_sent_before_it(bench: Bench) -> None:
     first.stage.close()
     wanted = list(first.wanted.values())
     second = seeker(bench, "on_demand", timedelta(seconds=1), resume=resume, wanted=wanted)
-    second.looks[-1:] = []
+    if any(item.id == one for item in found(second.looks)):
+        second.wanted.clear()
     second.until_seen(one)
     second.look(3)
     assert _covered(second.looks[-1:], bench.topic, sent_at)

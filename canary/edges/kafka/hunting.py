@@ -83,7 +83,7 @@ class Hunting:
         for _ in range(ROUNDS):
             if not open_:
                 break
-            answers, asked_at = self._ask(client, open_, replace(limits, wait=0, partition_bytes=size), until)
+            answers, asked_at = self._ask(client, open_, replace(limits, partition_bytes=size), until)
             size = min(size * 2, MOST_BYTES)
             left: dict[Place, Hunt] = {}
             for place, hunt in open_.items():

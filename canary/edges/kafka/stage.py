@@ -29,6 +29,9 @@ from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
 EARLY = 0.025
 """Some brokers answer an empty fetch at once: ask again after so many seconds, not in a tight loop."""
 
+BRIEF = 0.05
+"""Seconds that a fetch of one look among many may wait: some brokers answer none that may not wait at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -179,7 +182,7 @@ class KafkaStage:
         until = time.monotonic() + self._timeout
         self._fetched_at = time.monotonic()
         followed = [(reading.place, reading.partition) for reading in self._followed()]
-        limits = self._limits(0)
+        limits = self._limits(BRIEF)
         sightings.extend(self._sought.look(client, wanted, followed, limits, until=until))
         if self._partitions.idle < self._partitions.readings.keys():
             self._fetch(client, limits, sightings, until=until)
