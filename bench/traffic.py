@@ -5,6 +5,7 @@ and the time (Unix seconds), one line each.
 """
 
 import json
+import secrets
 import sys
 import time
 from datetime import UTC, datetime
@@ -35,15 +36,17 @@ def main() -> None:
     settings["queue.buffering.max.messages"] = 1_000_000
     producer = Producer({**settings, "partitioner": "murmur2_random"})
     mint, keying = Mint(SECRET, PROBE), Keying("{token}:{distinct_id}", "murmur2", TOKEN)
-    value = _event("$pageview", "user", "")
-    producer.produce(topic, value, b"first")
+    values = [_event("$pageview", "user", "") for _ in range(1000)]
+    producer.produce(topic, values[0], b"first")
     if producer.flush(60):
         sys.exit("nothing could be written within 60 s")
     began, sent = time.monotonic(), 0
     for canary in count():
         while (due := time.monotonic() - began) < canary / CANARIES:
             for number in range(sent, min(int(due * rate), sent + AT_ONCE)):
-                producer.produce(topic, value, f"{TOKEN}:user-{number % 100_000}".encode())
+                producer.produce(
+                    topic, values[number % len(values)], f"{TOKEN}:user-{number % 100_000}".encode()
+                )
                 sent = number + 1
             producer.poll(STEP)
         now = datetime.now(UTC)
@@ -59,7 +62,7 @@ def _event(event: str, distinct_id: str, id_: str) -> bytes:
     inner = {
         "event": event,
         "timestamp": "2026-01-02T03:04:05Z",
-        "properties": {"canary_id": id_, "$current_url": "https://example.com/" + "x" * 200},
+        "properties": {"canary_id": id_, "$current_url": "https://example.com/" + secrets.token_urlsafe(150)},
     }
     return json.dumps({"uuid": id_, "distinct_id": distinct_id, "data": json.dumps(inner)}).encode()
 

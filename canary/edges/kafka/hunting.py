@@ -20,9 +20,9 @@ from canary.edges.kafka.requests import Fetched, From, Limits, Place
 from canary.edges.kafka.seeking import Hunt, Seeking
 from canary.values import Now, Sighting
 
-FIRST_BYTES = 4 * 1024
+FIRST_BYTES = 1024
 MOST_BYTES = 1024 * 1024
-ROUNDS = 9
+ROUNDS = 11
 """A hunt reads twice as much with each round: what it reads too much is less than what it had to read."""
 
 
