@@ -125,6 +125,9 @@ CATALOGUE = (
     Spec("ingress_left", "gauge", "Received less dropped less appended, in the last window."),
     Spec("ingress_left_error", "gauge", "What may have been under way at its two ends."),
     Spec("ingress_blind", "gauge", "1 while the ingress's counters cannot be read."),
+    Spec("delay_seconds", "gauge", "Delay of the real traffic in the last window.", ("stage", "quantile")),
+    Spec("delay_rows_total", "counter", "Rows of the real traffic whose delay was asked for.", ("stage",)),
+    Spec("delay_blind", "gauge", "1 while the delay of the real traffic cannot be asked for.", ("stage",)),
     Spec("ledger_errors_total", "counter", "Steps whose record could not be written (kept in memory)."),
     Spec("ledger_up", "gauge", "1 while the ledger can be written."),
     Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
@@ -216,7 +219,15 @@ class Metrics:
                 "amended_total", [(probe, a, b) for a in gone for b in (Outcome.ON_TIME, Outcome.LATE)]
             )
         for stage in stages:
-            for name in ("foreign_total", "blind", "coverage_age_seconds", *_OF_STAGES):
+            self._touch("delay_seconds", [(stage, quantile) for quantile in ("p50", "p90", "p99", "max")])
+            for name in (
+                "foreign_total",
+                "blind",
+                "delay_rows_total",
+                "delay_blind",
+                "coverage_age_seconds",
+                *_OF_STAGES,
+            ):
                 self._touch(name, [(stage,)])
             self._touch(
                 "read_total",

@@ -5,28 +5,34 @@ Beside `app`, which puts the daemon and the checks together, the only file that 
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from canary.audit.delay import DelayAudit
 from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
 from canary.edges import clickhouse, kafka, prometheus
+from canary.event import EVENT_NAME
 from canary.lanes import Keying
+from canary.ledger import Ledger, LedgerError
 from canary.metrics import Metrics
 from canary.trace import TablePlaces, TopicPlaces, Trace
 from canary.values import Now
 from canary.wiring import clickhouse_settings, kafka_settings
 from reconcile.counters import Names
+
+SETTLED = timedelta(seconds=2)
+"""So long after its deadline a window of canaries is settled, and its latency known."""
 
 _log = logging.getLogger("canary")
 
@@ -84,7 +90,7 @@ def _id_fields(config: Config) -> tuple[str, ...]:
     return tuple(match for match in matches if match.isidentifier())
 
 
-def beside(config: Config, now: Now, metrics: Metrics) -> dict[str, Callable[[], timedelta]]:
+def beside(config: Config, now: Now, metrics: Metrics, ledger: Ledger) -> dict[str, Callable[[], timedelta]]:
     """The daemon's steps that look at the real traffic, each for a loop of its own."""
     steps: dict[str, Callable[[], timedelta]] = {}
     first, told = config.stages[0], config.counters
@@ -106,7 +112,35 @@ def beside(config: Config, now: Now, metrics: Metrics) -> dict[str, Callable[[],
             tell=lambda window: _log.info("%s", window.line()),
         )
         steps["ingress counters"] = audit.step
+    for stage in config.stages:
+        if isinstance(stage, ClickHouseStageConfig) and stage.delay_from and stage.delay_to:
+            steps[f"delay {stage.name}"] = _delay(config, stage, now, metrics, ledger).step
     return steps
+
+
+def _delay(
+    config: Config, stage: ClickHouseStageConfig, now: Now, metrics: Metrics, ledger: Ledger
+) -> DelayAudit:
+    table = clickhouse.DelayTable(
+        clickhouse_settings(stage), since=stage.delay_from, until=stage.delay_to, canary=EVENT_NAME, now=now
+    )
+
+    def canaries(start: datetime) -> Mapping[str, float]:
+        try:
+            reports = ledger.windows(start, start + timedelta.resolution)
+        except LedgerError:
+            return {}
+        return next((report.latency for report in reports if report.latency), {})
+
+    return DelayAudit(
+        table,
+        window=config.canary.window,
+        after=config.canary.grace + SETTLED,
+        now=now,
+        metrics=metrics,
+        canaries=canaries,
+        tell=lambda line: _log.info("%s", line),
+    )
 
 
 Chosen = tuple["Chooses", Path | None]

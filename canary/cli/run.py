@@ -44,7 +44,7 @@ def run(
         app.watch,
         clock=app.clock,
         on_settled=[status.settled, teller.settled],
-        beside=beside(loaded, app.watch.desk.line.now, app.metrics),
+        beside=beside(loaded, app.watch.desk.line.now, app.metrics, app.ledger),
     )
     settling = Settling(app.watch)
 

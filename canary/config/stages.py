@@ -107,6 +107,8 @@ class ClickHouseStageConfig(Table):
     siblings: Texts = ()
     dead_letters: Texts = ()
     warnings: Texts = ("ingestion_warnings",)
+    delay_from: str = "captured_at"
+    delay_to: str = "inserted_at"
     tls: TlsConfig | None = None
     timeout: Span = timedelta(seconds=2)
     max_queries_per_second: Annotated[Number, Field(gt=0, le=20)] = 1.0

@@ -1,9 +1,10 @@
 """ClickHouse as a stage: one table, asked by id, in safety and as a guest."""
 
 from canary.edges.clickhouse.comparing import ComparedTable
+from canary.edges.clickhouse.delay import DelayTable
 from canary.edges.clickhouse.rights import rights
 from canary.edges.clickhouse.settings import Settings, Tls
 from canary.edges.clickhouse.stage import ClickHouseStage
 from canary.edges.clickhouse.tracing import TableTracer
 
-__all__ = ["ClickHouseStage", "ComparedTable", "Settings", "TableTracer", "Tls", "rights"]
+__all__ = ["ClickHouseStage", "ComparedTable", "DelayTable", "Settings", "TableTracer", "Tls", "rights"]
