@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from canary import __version__
+from canary.real_metrics import REAL, series
 from reconcile.outcome import FINAL, INGRESS, Flag, Outcome, Receipt
 
 PREFIX = "ingestion_canary"
@@ -119,15 +120,7 @@ CATALOGUE = (
         "Start of the last settled window, Unix.",
         ("probe",),
     ),
-    Spec("ingress_received_total", "counter", "Real events that the ingress says it received."),
-    Spec("ingress_dropped_total", "counter", "Real events that it says it dropped.", ("cause",)),
-    Spec("ingress_appended_total", "counter", "Offsets by which the first topic grew in the same windows."),
-    Spec("ingress_left", "gauge", "Received less dropped less appended, in the last window."),
-    Spec("ingress_left_error", "gauge", "What may have been under way at its two ends."),
-    Spec("ingress_blind", "gauge", "1 while the ingress's counters cannot be read."),
-    Spec("delay_seconds", "gauge", "Delay of the real traffic in the last window.", ("stage", "quantile")),
-    Spec("delay_rows_total", "counter", "Rows of the real traffic whose delay was asked for.", ("stage",)),
-    Spec("delay_blind", "gauge", "1 while the delay of the real traffic cannot be asked for.", ("stage",)),
+    *(Spec(*told) for told in REAL),
     Spec("ledger_errors_total", "counter", "Steps whose record could not be written (kept in memory)."),
     Spec("ledger_up", "gauge", "1 while the ledger can be written."),
     Spec("notices_sent_total", "counter", "Messages delivered, by kind.", ("kind",)),
@@ -219,12 +212,9 @@ class Metrics:
                 "amended_total", [(probe, a, b) for a in gone for b in (Outcome.ON_TIME, Outcome.LATE)]
             )
         for stage in stages:
-            self._touch("delay_seconds", [(stage, quantile) for quantile in ("p50", "p90", "p99", "max")])
             for name in (
                 "foreign_total",
                 "blind",
-                "delay_rows_total",
-                "delay_blind",
                 "coverage_age_seconds",
                 *_OF_STAGES,
             ):
@@ -239,7 +229,8 @@ class Metrics:
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])
         self._touch("notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "summary")])
-        self._touch("ingress_dropped_total", [("unknown",)])
+        for name, labels in series(stages, self.hops):
+            self._touch(name, labels)
         self.gauge("build_info", __version__).set(1)
         self.gauge("ledger_up").set(1)
 

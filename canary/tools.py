@@ -15,6 +15,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from canary.audit.between import BetweenAudit, Pace
 from canary.audit.delay import DelayAudit
 from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
@@ -112,10 +113,35 @@ def beside(config: Config, now: Now, metrics: Metrics, ledger: Ledger) -> dict[s
             tell=lambda window: _log.info("%s", window.line()),
         )
         steps["ingress counters"] = audit.step
+    for earlier, later in pairwise(config.stages):
+        if isinstance(earlier, KafkaStageConfig) and isinstance(later, KafkaStageConfig):
+            name = f"between {earlier.name} and {later.name}"
+            if later.sample_budget:
+                steps[name] = _between(config, earlier, later, now, metrics).step
     for stage in config.stages:
         if isinstance(stage, ClickHouseStageConfig) and stage.delay_from and stage.delay_to:
             steps[f"delay {stage.name}"] = _delay(config, stage, now, metrics, ledger).step
     return steps
+
+
+def _between(
+    config: Config, first: KafkaStageConfig, second: KafkaStageConfig, now: Now, metrics: Metrics
+) -> BetweenAudit:
+    fields = _id_fields(config)
+    window = config.canary.window
+    return BetweenAudit(
+        kafka.SampledTopic(kafka_settings(first, second, config, every=timedelta(0)), id_fields=fields),
+        kafka.SampledTopic(kafka_settings(second, None, config, every=timedelta(0)), id_fields=fields),
+        Pace(
+            window=window,
+            after=config.canary.passed_grace,
+            lost_after=config.canary.lost_after,
+            messages=max(3, int(second.sample_budget * window.total_seconds())),
+        ),
+        now=now,
+        metrics=metrics,
+        tell=lambda line: _log.info("%s", line),
+    )
 
 
 def _delay(

@@ -49,12 +49,7 @@ class Face:
         return text == self._id.bytes or self._same(text.decode("latin-1"))
 
     def _same(self, value: object) -> bool:
-        if not isinstance(value, str) or len(value) not in (32, 36):
-            return False
-        try:
-            return UUID(value) == self._id
-        except ValueError:
-            return False
+        return _uuid(value) == self._id
 
     def _carries(self, value: bytes) -> bool:
         outer = _object(value)
@@ -90,3 +85,28 @@ def _object(text: bytes | str) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def identity(record: Record, fields: Sequence[str] = ()) -> UUID | None:
+    """The id of an event's record: by header, by what stands in its value, by its key."""
+    texts = [text for name, text in record.headers if name == "uuid" and text is not None]
+    for text in texts:
+        if (found := _uuid(text.decode("latin-1"))) is not None:
+            return found
+    outer = _object(value_of(record) or b"")
+    inner = outer.get("data")
+    parsed = inner if isinstance(inner, dict) else _object(inner) if isinstance(inner, str) else {}
+    for name in (*fields, *ID_FIELDS):
+        for part in (outer, parsed):
+            if (found := _uuid(part.get(name))) is not None:
+                return found
+    return None if record.key is None else _uuid(record.key.decode("latin-1"))
+
+
+def _uuid(value: object) -> UUID | None:
+    if not isinstance(value, str) or len(value) not in (32, 36):
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

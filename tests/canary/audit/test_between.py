@@ -1,0 +1,202 @@
+"""Two topics by a sample: losses named, backlogs and blindness never taken for one, budgets kept."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from canary.audit.between import BetweenAudit, Pace
+from canary.metrics import Metrics
+from canary.sampled import Place, Sample, TopicTroubleError
+from reconcile.sampling import chosen
+
+PACE = Pace(timedelta(seconds=60), timedelta(seconds=2), timedelta(minutes=30), messages=3000)
+
+
+@dataclass
+class Topic:
+    """Two partitions and dead letters in memory; its consumer is `behind` so many records of each."""
+
+    name: str
+    logs: dict[Place, list[UUID]] = field(default_factory=dict)
+    letters: list[UUID] = field(default_factory=list)
+    behind: int = 0
+    known: bool = True
+    down: bool = False
+    read: int = 0
+
+    def __post_init__(self) -> None:
+        self.logs = {(self.name, 0): [], (self.name, 1): []}
+
+    def put(self, id_: UUID) -> None:
+        self.logs[self.name, id_.int % 2].append(id_)
+
+    def ends(self, *, letters: bool = False) -> Mapping[Place, int]:
+        if self.down:
+            raise TopicTroubleError("away")
+        return {place: len(log) for place, log in self._of(letters).items()}
+
+    def positions(self) -> Mapping[Place, int | None]:
+        return (
+            {place: max(0, len(log) - self.behind) for place, log in self.logs.items()} if self.known else {}
+        )
+
+    def sample(
+        self, starts: Mapping[Place, int], ends: Mapping[Place, int], *, share: float, budget: int
+    ) -> Sample:
+        ids: dict[UUID, dict[Place, int]] = {}
+        following, left, gap = dict(starts), budget, ""
+        logs = {**self.logs, **self._of(True)}
+        for place, end in ends.items():
+            for offset in range(starts.get(place, 0), end):
+                if not left:
+                    gap = "budget"
+                    break
+                left -= 1
+                following[place] = offset + 1
+                if chosen(logs[place][offset].bytes, share):
+                    ids.setdefault(logs[place][offset], {})[place] = offset
+        self.read += budget - left
+        return Sample(ids, following, budget - left, gap=gap)
+
+    def _of(self, letters: bool) -> dict[Place, list[UUID]]:
+        return {(f"{self.name}_dlq", 0): self.letters} if letters else self.logs
+
+
+@dataclass
+class Lab:
+    """A clock that only tests move."""
+
+    now: datetime = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
+    pace: Pace = PACE
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.raw, self.processed = Topic("raw"), Topic("processed")
+        self.metrics = Metrics(CollectorRegistry(), stages=["raw", "processed"])
+        self.audit = BetweenAudit(
+            self.raw,
+            self.processed,
+            self.pace,
+            now=lambda: self.now,
+            metrics=self.metrics,
+            tell=self.said.append,
+        )
+        self.audit.step()
+
+    def run(self, span: timedelta) -> None:
+        until = self.now + span
+        while self.now < until:
+            self.now += max(self.audit.step(), timedelta(milliseconds=1))
+
+    def put(self, first: int, count: int, lose: tuple[int, ...] = ()) -> None:
+        for number in range(first, first + count):
+            self.raw.put(UUID(int=number))
+            if number not in lose:
+                self.processed.put(UUID(int=number))
+
+    def value(self, outcome: str) -> float:
+        labels = {"hop": "raw->processed", "outcome": outcome}
+        name = "ingestion_canary_between_sampled_total"
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_all_that_arrives_is_told_with_what_the_sample_could_miss() -> None:
+    """300 events and no loss: at most 1 %, by the rule of three."""
+    lab = Lab()
+
+    lab.put(0, 300)
+    lab.run(timedelta(seconds=10))
+
+    assert (lab.value("arrived"), lab.value("lost")) == (300, 0)
+    assert re.search(r"300 sampled \(100\.0%\), 300 arrived; at most 0\.99\d% lost", lab.said[0])
+
+
+def test_a_lost_event_is_named_after_a_second_look() -> None:
+    """By its id; the counts keep the sum law."""
+    lab = Lab()
+
+    lab.put(0, 300, lose=(7, 8))
+    lab.run(timedelta(seconds=3))
+    assert lab.said == []
+    lab.run(timedelta(seconds=7))
+
+    assert (lab.value("arrived"), lab.value("lost")) == (298, 2)
+    assert str(UUID(int=7)) in lab.said[0]
+
+
+def test_what_comes_between_the_looks_is_not_lost() -> None:
+    """Late is not lost."""
+    lab = Lab()
+
+    lab.put(0, 10, lose=(3,))
+    lab.run(timedelta(seconds=3))
+    lab.processed.put(UUID(int=3))
+    lab.run(timedelta(seconds=7))
+
+    assert (lab.value("arrived"), lab.value("lost")) == (10, 0)
+
+
+def test_a_dead_letter_is_no_loss() -> None:
+    """It was set aside, and is counted so."""
+    lab = Lab()
+
+    lab.put(0, 10, lose=(3,))
+    lab.raw.letters.append(UUID(int=3))
+    lab.run(timedelta(seconds=10))
+
+    assert (lab.value("dead_lettered"), lab.value("lost")) == (1, 0)
+
+
+def test_a_backlog_is_waited_for_and_never_lost() -> None:
+    """However long: after `lost_after` it is told as waiting."""
+    lab = Lab()
+    lab.raw.behind = 5
+
+    lab.put(0, 10, lose=tuple(range(10)))
+    lab.run(timedelta(minutes=29))
+    assert lab.said == []
+    lab.run(timedelta(minutes=2))
+
+    assert lab.value("lost") == 0
+    assert lab.value("waiting") == 10
+
+
+def test_without_positions_nothing_is_lost_only_unread() -> None:
+    """Nobody can tell a loss from a backlog then."""
+    lab = Lab()
+    lab.raw.known = False
+
+    lab.put(0, 10, lose=(3,))
+    lab.run(timedelta(minutes=31))
+
+    assert (lab.value("unread"), lab.value("lost"), lab.value("arrived")) == (1, 0, 9)
+
+
+def test_the_budget_is_kept_and_what_it_cuts_off_is_no_loss() -> None:
+    """Of a topic busier than it, a share; if the later one cannot be read to its end, unread."""
+    lab = Lab(pace=Pace(timedelta(seconds=60), timedelta(seconds=2), timedelta(minutes=30), messages=90))
+
+    lab.put(0, 1000)
+    lab.run(timedelta(seconds=30))
+
+    assert lab.raw.read + lab.processed.read <= 90
+    assert lab.value("lost") == 0
+    assert "(3.0%)" in lab.said[0]
+
+
+def test_a_topic_that_is_away_is_told_once_and_tried_again() -> None:
+    """And no loss comes of it."""
+    lab = Lab()
+
+    lab.put(0, 10)
+    lab.processed.down = True
+    lab.run(timedelta(seconds=20))
+    assert lab.said == ["raw->processed: away"]
+    lab.processed.down = False
+    lab.run(timedelta(seconds=20))
+
+    assert (lab.value("arrived"), lab.value("lost")) == (10, 0)

@@ -1,0 +1,70 @@
+"""Samples by a hash of the id, and what they can miss: the bound is exact and errs on the safe side."""
+
+from math import comb
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.sampling import chosen, count, judge, missed_at_most
+
+
+@given(st.binary(min_size=16, max_size=16), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_sample_holds_the_smaller_one(id_: bytes, one: float, other: float) -> None:
+    """So both sides choose the same, and a share can change between them without a false loss."""
+    small, large = sorted((one, other))
+
+    assert not chosen(id_, small) or chosen(id_, large)
+    assert chosen(id_, 1.0)
+    assert not chosen(id_, 0.0)
+
+
+def test_a_share_is_about_the_share() -> None:
+    """Of ids in a row as of any other."""
+    picked = sum(chosen(UUID(int=n).bytes, 0.2) for n in range(20_000))
+
+    assert 3_700 < picked < 4_300
+
+
+@pytest.mark.parametrize("sampled", [10, 100, 1000, 20_000])
+def test_without_a_loss_the_bound_is_the_rule_of_three(sampled: int) -> None:
+    """About 3 of the sample's size, and no more."""
+    assert 0.85 * 3 / sampled < missed_at_most(sampled, 0) <= 3 / sampled
+
+
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))))
+def test_the_bound_is_where_so_few_losses_become_unlikely(case: tuple[int, int]) -> None:
+    """At the bound, so many losses or fewer have a chance of 5 %: checked against plain arithmetic."""
+    sampled, lost = case
+
+    bound = missed_at_most(sampled, lost)
+
+    assert lost / sampled <= bound <= 1
+    if lost < sampled:
+        chance = sum(comb(sampled, k) * bound**k * (1 - bound) ** (sampled - k) for k in range(lost + 1))
+        assert chance == pytest.approx(0.05, abs=1e-6)
+        assert missed_at_most(sampled + 1, lost) <= bound
+        assert missed_at_most(sampled, lost + 1) >= bound
+
+
+ids = st.sampled_from("abcdefgh")
+
+
+@given(st.dictionaries(ids, st.sampled_from([True, False, None])), st.sets(ids), st.sets(ids), st.booleans())
+def test_every_event_has_one_end_and_a_loss_has_a_proof(
+    sampled: dict[str, bool | None], arrived: set[str], letters: set[str], whole: bool
+) -> None:
+    """The sum law; and lost is only what was passed, and is in nothing that was read to its end."""
+    outcomes = judge(sampled, arrived=arrived, letters=letters, whole=whole)
+    told = count(outcomes)
+
+    assert outcomes.keys() == sampled.keys()
+    assert told.sampled == len(sampled)
+    for key, outcome in outcomes.items():
+        if outcome == "lost":
+            assert whole
+            assert sampled[key] is True
+            assert key not in arrived | letters
+        if key in arrived:
+            assert outcome == "arrived"
