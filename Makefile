@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check format lint types contracts bench bench-reading soak scoreboard fuzz clean
+.PHONY: demo test check format lint types contracts bench bench-audit bench-reading soak scoreboard fuzz clean
 
 demo: $(READY)
 	@$(BIN)/canary demo
@@ -34,6 +34,9 @@ bench: $(READY)
 
 bench-reading: $(READY)
 	$(BIN)/python -m bench.targeted
+
+bench-audit: $(READY)
+	$(BIN)/python -m bench.audit
 
 soak: $(READY)
 	$(BIN)/python -m bench.soak

@@ -56,7 +56,7 @@ class Pager:
     ) -> None:
         """Takes up what the store holds; raises StoreError where it cannot be read. `store_key` is what tells
         that the store is gone: the caller may find it too."""
-        self._store, self._store_key, self._keep = store, store_key, keep
+        self._store, self._store_key, self._kept_for = store, store_key, keep
         self._order_book, self._orders = orders, NOTHING
         self._orders_read_at: datetime | None = None
         self._ways = ways if isinstance(ways, Ways) else alone(ways)
@@ -257,7 +257,7 @@ class Pager:
 
     def prune(self, now: datetime) -> int:
         """Forget what was done long ago, a bite of it; how many rows went. Raises StoreError."""
-        return self._store.prune(now - self._keep)
+        return self._store.prune(now - self._kept_for)
 
     # What others may ask; answered from memory.
 

@@ -92,6 +92,7 @@ def _built(config: Config, ledger: Ledger, checking: Checking | None, clock: Clo
         probes=names,
         stages=[stage.name for stage in config.stages],
         objectives=[objective.name for objective in config.objectives],
+        audited=[stage.name for stage in config.stages if stage.kind == "clickhouse"],
     )
     metrics.add(ways=config.ways, beats=beats(config))
     desk = Desk(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from canary.audit.calendar import Calendar
 from canary.clock import Clock
 from canary.settle import Settled
 from canary.watch import Watch
@@ -15,6 +16,9 @@ SETTLE = "settle"
 SETTLE_EVERY = timedelta(milliseconds=500)
 IDLE_PAGE = timedelta(milliseconds=250)
 SHORTEST = timedelta(milliseconds=10)
+AUDIT_LOOK = timedelta(seconds=5)
+"""How often the calendar asks whether an audit is due."""
+
 STUCK_AFTER = timedelta(seconds=30)
 GRACE = timedelta(seconds=3)
 
@@ -32,11 +36,13 @@ class Daemon:
         *,
         clock: Clock,
         on_settled: Sequence[Callable[[Settled], None]] = (),
+        audits: Calendar | None = None,
         beside: Mapping[str, Step] | None = None,
     ) -> None:
         self._watch = watch
         self._clock = clock
         self._on_settled = on_settled
+        self._audits = audits
         self._beside = dict(beside or {})
         self._stop = threading.Event()
         self._ticks: dict[str, float] = {}
@@ -66,6 +72,8 @@ class Daemon:
     def stop(self) -> None:
         """Let every step finish what it is doing, then end. Safe in a signal handler."""
         self._stop.set()
+        if self._audits is not None:
+            self._audits.stop()
         self._watch.desk.awaited.set()
 
     def health(self) -> Mapping[str, float]:
@@ -134,7 +142,26 @@ class Daemon:
         self._scheduler.add_job(
             self._watch.prune, "interval", seconds=20, max_instances=1, coalesce=True, misfire_grace_time=60
         )
+        if self._audits is not None:
+            self._scheduler.add_job(
+                self._audit,
+                "interval",
+                seconds=AUDIT_LOOK.total_seconds(),
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=60,
+            )
         self._scheduler.start()
+
+    def _audit(self) -> None:
+        """What is due of the audits, in a thread of the calendar's."""
+        try:
+            if self._audits is not None and not self._stop.is_set():
+                self._audits.step()
+        except BaseException as error:
+            _log.exception("the step 'audit' failed; the daemon ends. This is a bug.")
+            self.failure = error
+            self.stop()
 
     def _end(self, threads: list[threading.Thread]) -> None:
         if self._scheduler is not None:

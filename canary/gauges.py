@@ -1,14 +1,16 @@
 """What one look at a stage moves in the metrics."""
 
+from itertools import pairwise
+
+from canary.desk import Desk
 from canary.follow import COSTS
-from canary.metrics import MODES, Metrics
-from canary.readings import Reading
+from canary.metrics import MODES
 from canary.values import Look
 
 
-def measure(metrics: Metrics, reading: Reading, look: Look, *, behind: str | None) -> None:
-    """Take in one look; the consumer of the stage `behind` has so much still to finish."""
-    name = reading.spec.name
+def measure(desk: Desk, name: str, look: Look) -> None:
+    """Take in one look at the stage of that name."""
+    metrics, reading = desk.metrics, desk.book.readings[name]
     metrics.gauge("blind", name).set(bool(look.blind))
     for reason, count in look.counts.items():
         if reason in COSTS:
@@ -23,6 +25,7 @@ def measure(metrics: Metrics, reading: Reading, look: Look, *, behind: str | Non
     if reading.skew is not None:
         metrics.gauge("clock_skew_seconds", name).set(reading.skew.offset.total_seconds())
         metrics.gauge("clock_skew_error_seconds", name).set(reading.skew.error.total_seconds())
-    if behind is not None:
-        lag = reading.lag()
-        metrics.gauge("consumer_lag_messages", behind).set(float("nan") if lag is None else lag)
+    for here, behind in pairwise(desk.book.stages):
+        if here.name == name:  # the consumer that fills the next stage reads this one
+            lag = reading.lag()
+            metrics.gauge("consumer_lag_messages", behind.name).set(float("nan") if lag is None else lag)

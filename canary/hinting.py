@@ -47,3 +47,7 @@ class HintingPager:
     def check(self) -> list[str]:
         """As it is."""
         return self._inner.check()
+
+    def prune(self, now: datetime) -> int:
+        """As it is."""
+        return self._inner.prune(now)

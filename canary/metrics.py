@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from canary import __version__
-from canary.real_metrics import REAL, series
+from canary.real_metrics import REAL, audit_series, series
 from reconcile.outcome import FINAL, INGRESS, Flag, Outcome, Receipt
 
 PREFIX = "ingestion_canary"
@@ -175,12 +175,15 @@ class Metrics:
         probes: Sequence[str] = (),
         stages: Sequence[str] = (),
         objectives: Sequence[str] = (),
+        audited: Sequence[str] = (),
     ) -> None:
         self.registry = registry
         self.hops = tuple(f"{a}->{b}" for a, b in pairwise((INGRESS, *stages)))
         self._by_name = {spec.name: _make(spec, registry) for spec in CATALOGUE}
         self._known: dict[tuple[str, tuple[str, ...]], MetricWrapperBase] = {}  # labels() is slow
         self._start(probes, stages)
+        for name, labels in audit_series(audited):
+            self._touch(name, labels)
         for name in ("target_ratio", "counted", "bad", "budget_left_ratio"):
             self._touch(f"objective_{name}", [(objective,) for objective in objectives])
         burns = [(objective, window) for objective in objectives for window in BURN_WINDOWS]

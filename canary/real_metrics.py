@@ -1,7 +1,9 @@
-"""The metrics of the real traffic: before Kafka, between topics, and how long rows were under way."""
+"""The metrics of the real traffic: before Kafka, between topics, into tables, and how long it all took."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
+
+from reconcile.traffic import UNSETTLED, Fate
 
 Told = tuple[str, Literal["counter", "gauge", "histogram"], str, tuple[str, ...]]
 
@@ -24,6 +26,21 @@ REAL: tuple[Told, ...] = (
     ("between_share", "gauge", "Share of the events that was in the last sample.", ("hop",)),
     ("between_lost_at_most", "gauge", "Largest share lost that it does not speak against (95 %).", ("hop",)),
     ("between_blind", "gauge", "1 while the two topics cannot be compared.", ("hop",)),
+    ("audit_windows_total", "counter", "Windows of real traffic audited, by verdict.", ("stage", "verdict")),
+    (
+        "audit_events_total",
+        "counter",
+        "Real events (offsets) audited into a table, by what became of them.",
+        ("stage", "fate"),
+    ),
+    ("audit_open_events", "gauge", "Real events whose fate another audit may tell.", ("stage", "fate")),
+    ("audit_rows_total", "counter", "Rows beyond one an event, and rows without one.", ("stage", "kind")),
+    ("audit_amended_total", "counter", "Windows of real traffic that a later audit amended.", ("stage",)),
+    ("audit_unbalanced", "gauge", "Appended less the sum of all fates, last audit: 0.", ("stage",)),
+    ("audit_seconds", "gauge", "How long the last audit took.", ("stage",)),
+    ("audit_read_total", "counter", "What audits cost, by unit.", ("stage", "unit")),
+    ("audit_last_window_timestamp_seconds", "gauge", "End of the last audited window, Unix.", ("stage",)),
+    ("audit_failed_total", "counter", "Rounds in which a table could not be audited.", ("stage",)),
 )
 
 QUANTILES = ("p50", "p90", "p99", "max")
@@ -39,3 +56,26 @@ def series(stages: Sequence[str], hops: Sequence[str]) -> Iterator[tuple[str, li
     yield "between_sampled_total", [(hop, outcome) for hop in hops for outcome in OUTCOMES]
     for name in ("between_share", "between_lost_at_most", "between_blind"):
         yield name, [(hop,) for hop in hops]
+
+
+_OF_AUDITS = (
+    "audit_amended_total",
+    "audit_unbalanced",
+    "audit_seconds",
+    "audit_failed_total",
+    "audit_last_window_timestamp_seconds",
+)
+
+
+def audit_series(stages: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The same for the tables that are audited."""
+    final = [fate for fate in Fate if fate not in UNSETTLED]
+    units = ("queries", "rows_read", "bytes_read", "messages_fetched")
+    for stage in stages:
+        yield "audit_windows_total", [(stage, v) for v in ("ok", "degraded", "fault", "unknown")]
+        yield "audit_events_total", [(stage, fate) for fate in final]
+        yield "audit_open_events", [(stage, fate) for fate in UNSETTLED]
+        yield "audit_rows_total", [(stage, kind) for kind in ("mergeable", "permanent", "stray")]
+        yield "audit_read_total", [(stage, unit) for unit in units]
+        for name in _OF_AUDITS:
+            yield name, [(stage,)]

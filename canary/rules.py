@@ -14,6 +14,7 @@ from canary.causes import causes
 from canary.flagged import flagged
 from canary.hints import of_losses
 from canary.paging_rules import STILL_DOWN
+from canary.rules_audit import audited, untold
 from canary.scene import (
     Hop,
     Scene,
@@ -43,6 +44,7 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     found: list[Condition] = []
     for rule in (_lost, _behind, _blind, flagged, _stored, by_window, down, _ledger):
         found.extend(rule(scene))
+    found.extend(audited(scene.audits, scene.grace))
     found = [replace(one, muted_by=causes(one.key, scene)) for one in (*found, *scene.objectives)]
     if scene.instance:
         found = [replace(one, facts=(*one.facts, ("instance", scene.instance))) for one in found]
@@ -51,6 +53,7 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
 
 def _unknown(scene: Scene) -> Iterator[str]:
     yield from scene.unjudged
+    yield from untold(scene.audits)
     if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
         yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
     if scene.waited_since is not None and scene.now - scene.waited_since < scene.down_after + STILL_DOWN:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from alerts.condition import Condition, Severity
+from canary.audit.calendar import Standing
 from canary.book import Book, Entry
 from canary.values import WindowReport
 from reconcile.outcome import INGRESS, Receipt
@@ -35,6 +36,8 @@ class Scene:
     objectives: Sequence[Condition] = ()
     """What the objectives say is used up too fast, and (by key) which of them cannot be judged."""
     unjudged: Sequence[str] = ()
+    audits: Sequence[Standing] = ()
+    grace: timedelta = timedelta(seconds=60)
 
     @property
     def names(self) -> list[str]:

@@ -16,6 +16,7 @@ from uuid import UUID
 from alerts.condition import Condition
 from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
+from canary.audit.calendar import Standing
 from canary.desk import Desk
 from canary.event import EVENT_NAME
 from canary.follow import Follower
@@ -97,6 +98,7 @@ class Watch:
             ledger=desk.ledger,
             metrics=desk.metrics,
         )
+        self.audits: Callable[[], Sequence[Standing]] = tuple
         self._injector = Injector(desk, self.probes)
         self._follower = Follower(desk.book, probes=self.probes, verifier=verifier, metrics=desk.metrics)
         self._askers = {
@@ -165,18 +167,13 @@ class Watch:
             self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
         for note in look.notes:
             self.notes[name] = note
-        measure(self.desk.metrics, self.desk.book.readings[name], look, behind=self._behind(name))
+        measure(self.desk, name, look)
         if self._follower.off_lane:
             self.notes["lanes"] = self._follower.off_lane
         if look.partitions is not None and name == next(iter(self.stages)):
             for probe in self.probes.values():
                 self._relane(probe, look.partitions)
         return max(pause, BLIND_PAUSE) if look.blind else pause
-
-    def _behind(self, name: str) -> str | None:
-        """The stage that the consumer behind this one fills."""
-        names = list(self.stages)
-        return names[names.index(name) + 1] if name != names[-1] else None
 
     def _look(self, name: str) -> Look:
         """Read a topic on, which may have to know for whom."""
@@ -297,4 +294,6 @@ class Watch:
             accounts=self.desk.plan.accounts,
             objectives=self.objectives.conditions(),
             unjudged=self.objectives.unjudged(now),
+            audits=self.audits(),
+            grace=self.desk.plan.times.grace,
         )

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from canary import __version__
-from canary.cli import alerts, check, codes, config, demo, explain, run, sandbox, status, trace
+from canary.cli import alerts, audit, check, codes, config, demo, explain, run, sandbox, status, trace
 from canary.cli.common import Exit
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def _main(version: bool = typer.Option(False, "--version", callback=_version, is
 
 
 app.command("check")(check.check)
+app.command("audit")(audit.audit)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)

@@ -20,6 +20,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
 ) -> int:
     """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
+    from canary.auditing import calendar
     from canary.cli.tell import Teller
     from canary.daemon import Daemon
     from canary.heartbeat import STEP, Heartbeat, Settling
@@ -40,10 +41,13 @@ def run(
     teller = Teller(app.watch)
     app.on_sent(teller.sent)
     status = Status(app.watch, instance=loaded.canary.instance)
+    ending = threading.Event()
+    audits = calendar(loaded, app, wait=lambda span: ending.wait(span.total_seconds()))
     daemon = Daemon(
         app.watch,
         clock=app.clock,
         on_settled=[status.settled, teller.settled],
+        audits=audits,
         beside=beside(loaded, app.watch.desk.line.now, app.metrics, app.ledger),
     )
     settling = Settling(app.watch)
@@ -71,8 +75,13 @@ def run(
     except OSError as error:
         app.ledger.close()
         fail(codes.CANNOT_MAKE, f"web.listen: cannot listen on {loaded.web.listen} ({error.strerror})")
+
+    def end(*_: object) -> None:
+        ending.set()
+        daemon.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
+        signal.signal(number, end)
     web.start()
     teller.started(loaded)
     gc.collect()

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
+from canary.config.audit import AuditConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import (
     Address,
@@ -109,6 +110,7 @@ class Config(Table):
     counters: CountersConfig = CountersConfig()
     probes: Annotated[tuple[ProbeConfig, ...], Field(min_length=1)]
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
+    audit: AuditConfig = AuditConfig()
     slack: SlackConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
     objectives: tuple[ObjectiveConfig, ...] = ()

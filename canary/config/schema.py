@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
+from canary.config.audit import AuditConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import Table
 from canary.config.ledger import LedgerConfig
@@ -29,6 +30,7 @@ SINGLE: Mapping[str, type[Table]] = types.MappingProxyType(
         "canary": CanaryConfig,
         "ledger": LedgerConfig,
         "web": WebConfig,
+        "audit": AuditConfig,
         "counters": CountersConfig,
         "slack": SlackConfig,
         "alerts": AlertsConfig,

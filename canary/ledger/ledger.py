@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from canary.ledger import opening, read
+from canary.ledger import audits, opening, read
 from canary.ledger.engines import writer_of
 from canary.ledger.errors import LedgerError
 from canary.ledger.memory import Memory
 from canary.ledger.prune import Retention, prune
 from canary.ledger.step import Step, statements
+from canary.traffic import AuditWindow
 from canary.values import (
     Answer,
     Coverage,
@@ -155,6 +156,11 @@ class Ledger:
         with self.step() as step:
             step.add_minutes(minutes)
 
+    def record_audits(self, windows: Iterable[AuditWindow]) -> None:
+        """See `Step.record_audits`."""
+        with self.step() as step:
+            step.record_audits(windows)
+
     def set_value(self, key: str, value: Any) -> None:
         """Keep anything small that JSON can carry."""
         with self.step() as step:
@@ -254,6 +260,18 @@ class Ledger:
         """Minutes that start within `[since, until)`, oldest first."""
         with self._reading() as connection:
             return read.minutes(connection, probe=probe, since=since, until=until)
+
+    def audits(
+        self, since: datetime, until: datetime, *, stage: str | None = None, only_open: bool = False
+    ) -> list[AuditWindow]:
+        """Audited windows that start within `[since, until)`, oldest first."""
+        with self._reading() as connection:
+            return audits.windows(connection, since, until, stage=stage, only_open=only_open)
+
+    def last_audit(self, stage: str) -> AuditWindow | None:
+        """The youngest audited window of a stage."""
+        with self._reading() as connection:
+            return audits.last(connection, stage)
 
     def value(self, key: str) -> Any:
         """What was last set under a key; None where nothing was."""

@@ -10,6 +10,7 @@ from canary.ledger.columns import first_id
 from canary.ledger.read import unsettled
 from canary.ledger.tables import (
     State,
+    audit_window,
     canary,
     consumer_position,
     coverage,
@@ -44,6 +45,7 @@ def prune(connection: Connection, now: datetime, *, retention: Retention, bite: 
         lambda limit: _canaries(connection, canary.c.id < unclean, limit),
         lambda limit: _rows(connection, sighting, sighting.c.id < unclean, limit),
         lambda limit: _rows(connection, window_report, window_report.c.starts_at < reports, limit),
+        lambda limit: _rows(connection, audit_window, audit_window.c.starts_at < reports, limit),
         lambda limit: _rows(connection, probe_minute, probe_minute.c.starts_at < reports, limit),
         lambda limit: _rows(connection, coverage, _outlived(coverage, "until", now - COVERAGE), limit),
         lambda limit: _rows(

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, de
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from canary.ledger import rows
+from canary.ledger import audits, rows
 from canary.ledger.engines import raw
 from canary.ledger.errors import DuplicateId
 from canary.ledger.memory import Memory, Partition, Read
 from canary.ledger.tables import (
+    audit_window,
     canary,
     consumer_position,
     coverage,
@@ -25,6 +26,7 @@ from canary.ledger.tables import (
     sighting,
     window_report,
 )
+from canary.traffic import AuditWindow
 from canary.values import Answer, Coverage, Judged, Minute, Owed, Position, Seen, WindowReport
 
 OWED = 10
@@ -76,6 +78,7 @@ class Statements:
     place: Prepared
     settle: Prepared
     count: Prepared
+    audit: Prepared
     remember: Prepared
 
 
@@ -115,6 +118,7 @@ def _compiled(kind: Callable[[], Dialect]) -> Statements:
         place=replacing(consumer_position),
         settle=replacing(window_report),
         count=whole_rows(_counting(insert)),
+        audit=replacing(audit_window),
         remember=replacing(remembered),
     )
 
@@ -189,6 +193,10 @@ class Step:
         """Counts are added to what the minutes already hold; `counted` says who stands for them."""
         self._statements.tell.run(self.connection, [(how, id_.bytes) for id_, how in counted.items()])
         self._statements.count.run(self.connection, [rows.minute_row(minute) for minute in minutes])
+
+    def record_audits(self, windows: Iterable[AuditWindow]) -> None:
+        """Audited windows; each replaces what stood."""
+        self._statements.audit.run(self.connection, [audits.row_of(window) for window in windows])
 
     def set_value(self, key: str, value: Any) -> None:
         """Anything small that JSON can carry."""

@@ -134,6 +134,24 @@ probe_minute = Table(
     sqlite_with_rowid=False,
 )
 
+audit_window = Table(
+    "audit_window",
+    metadata,
+    Column("stage", Words, primary_key=True),
+    Column("starts_at", Time, primary_key=True),
+    Column("ends_at", Time, nullable=False),
+    Column("audited_at", Time, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("topic_id", Words, nullable=False),
+    Column("offsets", Json, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("report", Json, nullable=False),
+    Column("amendments", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Windows of the real traffic: which offsets, what became of them, and whether more can be known."""
+
 remembered = Table(
     "remembered",
     metadata,

@@ -131,6 +131,11 @@ match = "uuid"
 consumer_group = "group1"
 siblings = ["events_recent"]
 
+[audit]
+enabled = false
+window = "10s"
+delay = "2s"
+
 [slack]
 token_file = "slack-token"
 channel = "{SLACK_CHANNEL}"

@@ -12,7 +12,7 @@ LATER = frozenset({"step_age_seconds"})
 
 def _series(name: str) -> dict[tuple[str, ...], float]:
     registry = CollectorRegistry()
-    metrics = Metrics(registry, probes=["p"], stages=STAGES, objectives=["o"])
+    metrics = Metrics(registry, probes=["p"], stages=STAGES, objectives=["o"], audited=["events"])
     metrics.add(ways=["slack"], beats=["url"])
     spec = next(spec for spec in CATALOGUE if spec.name == name)
     wanted = f"{PREFIX}_{name}" + ("_count" if spec.kind == "histogram" else "")

@@ -115,8 +115,8 @@ def lookup(
     Without `contents` the properties stay where they are.
     """
     parameters: dict[str, Parameter] = {"ids": [str(one.id) for one in wanted]}
-    conditions = [_id_condition(shape.columns["id"])]
-    conditions += _hash_conditions(shape, "id", "ids", _id_type(shape.columns["id"]))
+    conditions = [id_condition(shape.columns["id"])]
+    conditions += hash_conditions(shape, "id", "ids", _id_type(shape.columns["id"]))
     if prune.rest:
         conditions += _rest_conditions(shape, wanted, tenants, parameters)
     if prune.event and shape.in_sorting_key("event"):
@@ -161,7 +161,7 @@ def _id_type(column: Column) -> str:
     return "UUID" if column.base == "UUID" else "String"
 
 
-def _id_condition(column: Column) -> str:
+def id_condition(column: Column) -> str:
     if column.base == "UUID":
         return f"{column.expression} IN {{ids:Array(UUID)}}"
     plain = column.base == "String"
@@ -169,7 +169,7 @@ def _id_condition(column: Column) -> str:
     return f"{expression} IN {{ids:Array(String)}}"
 
 
-def _hash_conditions(shape: Shape, logical: str, name: str, kind: str) -> list[str]:
+def hash_conditions(shape: Shape, logical: str, name: str, kind: str) -> list[str]:
     """`hash(column)` in the sorting key prunes only when asked for by the same expression."""
     column = shape.columns[logical]
     if column.base != kind:
@@ -202,7 +202,7 @@ def _event_condition(column: Column, wanted: Sequence[Wanted], parameters: dict[
 
 def _distinct_conditions(shape: Shape, pool: list[str], parameters: dict[str, Parameter]) -> list[str]:
     column = shape.columns["distinct_id"]
-    conditions = _hash_conditions(shape, "distinct_id", "pool", "String")
+    conditions = hash_conditions(shape, "distinct_id", "pool", "String")
     if column.base == "String" and column.expression in shape.sorting_key:
         conditions.append(f"{column.expression} IN {{pool:Array(String)}}")
     if conditions:

@@ -54,11 +54,17 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one batch and where reading goes on. `broken` names why none could be taken from it."""
+    """The records of one batch and where reading goes on. `broken` names why none could be taken from it.
+
+    `aborted` when its transaction was; such a batch, and one of markers, shows no records. `first_offset` is
+    where the batch begins, before `start` too; -1 in formats that do not say.
+    """
 
     records: Sequence[Record]
     next_offset: int
     broken: str = ""
+    aborted: bool = False
+    first_offset: int = -1
 
 
 def batches(data: bytes, *, start: int, aborted: Sequence[tuple[int, int]]) -> Iterator[Batch]:
@@ -97,11 +103,12 @@ def _modern(batch: "MemoryRecords", start: int, pending: list[tuple[int, int]], 
         marker = next(iter(batch), None)
         if marker is not None and marker.abort:
             gone.discard(batch.producer_id)
-        return Batch((), following)
+        return Batch((), following, first_offset=int(batch.base_offset))
     if batch.is_transactional and batch.producer_id in gone:
-        return Batch((), following)
+        return Batch((), following, aborted=True, first_offset=int(batch.base_offset))
     try:
-        return Batch([record for record in batch if record.offset >= start], following)
+        records = [record for record in batch if record.offset >= start]
+        return Batch(records, following, first_offset=int(batch.base_offset))
     except UnsupportedCodecError as error:
         raise UnreadableError(_no_codec(batch)) from error
     except (CorruptRecordError, *_UNPACKING) as error:

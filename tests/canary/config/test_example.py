@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from canary.config import load
 from canary.config.alerts import AlertsConfig, MaintenanceConfig, ObjectiveConfig, RuleConfig
+from canary.config.audit import AuditConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import Table, to_duration
 from canary.config.ledger import LedgerConfig
@@ -38,6 +39,7 @@ TABLES: list[tuple[type[Table], str]] = [
     (ProbeConfig, "probes"),
     (KafkaStageConfig, "kafka"),
     (ClickHouseStageConfig, "clickhouse"),
+    (AuditConfig, "audit"),
     (SlackConfig, "slack"),
     (AlertsConfig, "alerts"),
     (RuleConfig, "alerts.rules"),

@@ -1,0 +1,234 @@
+"""The running audit: window after window without a gap between them, and again while more can be known.
+
+What an audit could not be made for is part of the next one, which begins where the last one ended. A step
+is one round for every table; it is called by the calendar, in a thread of its own.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from canary.audit.report import Report
+from canary.audit.steps import Auditor
+from canary.audit.work import Start
+from canary.ledger import Ledger, LedgerError
+from canary.traffic import AuditWindow, CannotAskError
+from canary.values import Now
+from reconcile.traffic import Fate
+from reconcile.window import window_of
+
+AGAIN_AT_ONCE = 5
+"""Open windows that one step audits again, oldest first."""
+
+CATCH_UP = 12
+"""So many windows behind, the next one is as long as what was missed."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """When windows are due, and for how long they are audited again. `slack` as for the auditor."""
+
+    window: timedelta = timedelta(minutes=5)
+    delay: timedelta = timedelta(minutes=1)
+    again_for: timedelta = timedelta(hours=24)
+    slack: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(seconds=60)
+    at_once: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a table's traffic now: reports still fresh, and why the last audit failed."""
+
+    stage: str
+    reports: Sequence[Report] = ()
+    trouble: str = ""
+    since: datetime | None = None
+
+
+class OnReport(Protocol):
+    """Hears of every audit, with what the one before it had found of the same window, and its verdict; and
+    of every round that failed."""
+
+    def __call__(self, report: Report, before: AuditWindow | None, verdict: str) -> None: ...
+    def failed(self, stage: str) -> None: ...
+
+
+class Calendar:
+    """All tables' running audits. `step` is called by one thread at a time, the rest by any."""
+
+    def __init__(
+        self, auditors: Sequence[Auditor], *, ledger: Ledger, every: Every, now: Now, on_report: OnReport
+    ) -> None:
+        self._auditors = {auditor.stage: auditor for auditor in auditors}
+        self._ledger = ledger
+        self._every = every
+        self._now = now
+        self._on_report = on_report
+        self._started = now()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._last: dict[str, AuditWindow] = {}
+        self._open: dict[tuple[str, datetime], AuditWindow] = {}
+        self._made_again: dict[str, datetime] = {}
+        self._standing: dict[str, Standing] = {stage: Standing(stage) for stage in self._auditors}
+        self._unsaved: dict[tuple[str, datetime], AuditWindow] = {}
+
+    def restore(self) -> None:
+        """Take up what an earlier run left."""
+        now = self._now()
+        for stage in self._auditors:
+            last = self._ledger.last_audit(stage)
+            if last is not None:
+                self._last[stage] = last
+            for window in self._ledger.audits(now - self._every.again_for, now, stage=stage, only_open=True):
+                self._open[stage, window.start] = window
+
+    def standing(self) -> list[Standing]:
+        """What is known now, for the rules; reports older than two windows say nothing of now."""
+        now = self._now()
+        with self._lock:
+            found = list(self._standing.values())
+        return [
+            replace(one, reports=[report for report in one.reports if self._fresh(report, now)])
+            for one in found
+        ]
+
+    def _fresh(self, report: Report, now: datetime) -> bool:
+        return now - report.audited_at <= 2 * self._every.window + self._every.delay
+
+    def step(self) -> None:
+        """Audit what is due: the next window of each table, and again what is open."""
+        with ThreadPoolExecutor(self._every.at_once, thread_name_prefix="audit") as pool:
+            for done in [pool.submit(self._round, auditor) for auditor in self._auditors.values()]:
+                done.result()
+
+    def stop(self) -> None:
+        """End a step that is going on; what it has not come to is unaudited and open."""
+        self._stop.set()
+        for auditor in self._auditors.values():
+            auditor.interrupt()
+
+    def close(self) -> None:
+        """Let go of the edges."""
+        for auditor in self._auditors.values():
+            auditor.close()
+
+    def _round(self, auditor: Auditor) -> None:
+        stage = auditor.stage
+        try:
+            self._next(auditor)
+            for window in self._to_do_again(stage):
+                if not self._stop.is_set():
+                    self._again(auditor, window)
+        except CannotAskError as error:
+            if not self._stop.is_set():
+                _log.warning("%s cannot be audited: %s", stage, error.reason)
+                self._stands(stage, trouble=error.reason)
+                self._on_report.failed(stage)
+        else:
+            self._stands(stage, trouble="")
+
+    def _next(self, auditor: Auditor) -> None:
+        last = self._last.get(auditor.stage)
+        due = window_of(self._now() - self._every.delay, self._every.window)
+        since = last.end if last is not None else self._started
+        while since < due and not self._stop.is_set():
+            behind = (due - since) / self._every.window
+            until = due if behind > CATCH_UP else window_of(since, self._every.window) + self._every.window
+            start = None if last is None else Start({p: end for p, (_, end) in last.offsets.items()})
+            last = self._audit(auditor, since, min(until, due), self._checked(auditor.stage, start, last))
+            since = last.end
+
+    def _checked(self, stage: str, start: Start | None, last: AuditWindow | None) -> Start | None:
+        """With the topic's id as it was, so that the auditor sees one that was made again."""
+        made_again = self._made_again.get(stage)
+        recent = made_again is not None and self._now() - made_again < 2 * self._every.slack
+        return None if start is None or last is None else replace(start, topic_id=last.topic_id, by_id=recent)
+
+    def _to_do_again(self, stage: str) -> Sequence[AuditWindow]:
+        now = self._now()
+        for key, window in list(self._open.items()):
+            if now - window.end > self._every.again_for:
+                del self._open[key]
+        waiting = [
+            w for w in self._open.values() if w.stage == stage and now - w.audited_at >= self._every.window
+        ]
+        return sorted(waiting, key=lambda w: w.start)[:AGAIN_AT_ONCE]
+
+    def _again(self, auditor: Auditor, window: AuditWindow) -> None:
+        start = Start(
+            {p: first for p, (first, _) in window.offsets.items()},
+            ends={p: end for p, (_, end) in window.offsets.items()},
+            topic_id=window.topic_id,
+        )
+        self._audit(auditor, window.start, window.end, start, before=window)
+
+    def _audit(
+        self,
+        auditor: Auditor,
+        since: datetime,
+        until: datetime,
+        start: Start | None,
+        *,
+        before: AuditWindow | None = None,
+    ) -> AuditWindow:
+        report = auditor.audit(since, until, start=start)
+        if report.made_again:
+            self._made_again[auditor.stage] = report.audited_at
+        window = self._window(report, before)
+        key = (window.stage, window.start)
+        if before is None:
+            self._last[window.stage] = window
+        if window.open:
+            self._open[key] = window
+        else:
+            self._open.pop(key, None)
+        self._unsaved[key] = window
+        self._save()
+        self._stands(window.stage, report=report)
+        self._on_report(report, before, window.verdict)
+        return window
+
+    def _window(self, report: Report, before: AuditWindow | None) -> AuditWindow:
+        counts = {fate.value: report.counts.get(fate, 0) for fate in Fate}
+        changed = before is not None and dict(before.counts) != counts
+        return AuditWindow(
+            stage=report.stage,
+            start=report.since,
+            end=report.until,
+            audited_at=report.audited_at,
+            open=report.open,
+            verdict=report.verdict(self._every.grace).value,
+            topic_id=report.topic_id,
+            offsets={one.partition: (one.start, one.end) for one in report.window},
+            counts=counts,
+            report=report.as_json(),
+            amendments=(before.amendments if before else 0) + changed,
+        )
+
+    def _save(self) -> None:
+        """Write what is not yet in the ledger; kept in mind where that fails."""
+        try:
+            self._ledger.record_audits(list(self._unsaved.values()))
+        except LedgerError as error:
+            _log.warning("an audited window could not be written down: %s", error)
+        else:
+            self._unsaved.clear()
+
+    def _stands(self, stage: str, *, report: Report | None = None, trouble: str | None = None) -> None:
+        now = self._now()
+        with self._lock:
+            one = self._standing[stage]
+            if report is not None:
+                kept = [r for r in one.reports if r.since != report.since and self._fresh(r, now)]
+                one = replace(one, reports=(*kept, report))
+            if trouble is not None:
+                one = replace(one, trouble=trouble, since=(one.since or now) if trouble else None)
+            self._standing[stage] = one

@@ -1,0 +1,76 @@
+"""Cuts a window: which offsets of each partition belong to it. Record times cut where they can be trusted."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from canary.audit.protocols import Topic
+from canary.audit.work import Start, Work
+from canary.traffic import Log, TopicState
+from reconcile.offsets import Range
+
+NO_ID = UUID(int=0)
+Offsets = Mapping[int, int | None]
+
+
+def cut(
+    topic: Topic,
+    state: TopicState,
+    times: tuple[datetime, datetime],
+    start: Start | None,
+    *,
+    ahead: Offsets,
+) -> tuple[list[Range], list[str]]:
+    """The window's offsets, from where the last one ended or by time; and what a person should know.
+
+    `ahead` are the first records from a future that is none yet: time cannot cut behind one of those, so a
+    window that would end at it ends with what can be read now, lest everything behind it is never audited.
+    """
+    since, until = times
+    by_time = topic.offsets_at(since) if start is None else {}
+    fixed = start.ends if start is not None else None
+    ends: Offsets = topic.offsets_at(until) if fixed is None else fixed
+    window, notes = [], []
+    for partition, log in state.logs.items():
+        end = ends.get(partition)
+        if fixed is None and end is not None and end == ahead.get(partition):
+            notes.append(
+                f"partition {partition}: the record at {end} is from the future; its times cut nothing"
+            )
+            end = None
+        last = log.stable if end is None else end if fixed is not None else min(end, log.stable)
+        first = start.offsets.get(partition, log.start) if start else by_time.get(partition)
+        first = last if first is None else first
+        window.append(Range(partition, first, max(first, last)))
+        notes += _notes(partition, log, first if start is None else None, end)
+    return window, notes
+
+
+def _notes(partition: int, log: Log, first: int | None, end: int | None) -> list[str]:
+    notes = []
+    if log.start and first == log.start:
+        notes.append(f"partition {partition}: Kafka keeps nothing older than offset {log.start}")
+    if log.stable < log.end and (end is None or end > log.stable):
+        notes.append(f"partition {partition}: an open transaction holds back offsets from {log.stable}")
+    return notes
+
+
+def another(state: TopicState, start: Start) -> bool:
+    """Whether the topic is not the one that the offsets were of: another id, or an end before them."""
+    if start.topic_id and state.id != NO_ID and start.topic_id != str(state.id):
+        return True
+    return any(
+        partition in state.logs and offset > state.logs[partition].end
+        for partition, offset in start.offsets.items()
+    )
+
+
+def reaching(work: Work, highest: Mapping[int, int]) -> list[Range]:
+    """The window as far as rows of its times reach: where record times go back, the first record of a later
+    time ends it too early."""
+    found = []
+    for part in work.window:
+        log = work.state.logs[part.partition]
+        end = max(part.end, min(highest.get(part.partition, -1) + 1, log.stable))
+        found.append(Range(part.partition, part.start, end))
+    return found

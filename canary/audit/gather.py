@@ -1,0 +1,222 @@
+"""Looks into the gaps of a window: reads them back from Kafka, asks where their ids are, and once more
+before anything is called lost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from canary.audit.protocols import Table, Topic
+from canary.audit.report import Lost
+from canary.audit.work import Limits, Work
+from canary.traffic import CannotAskError, ReadBack
+from canary.values import Now
+from reconcile.offsets import Range, budgeted, joined
+from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, worth_reading
+
+NEIGHBOURS = 3
+"""Stored offsets beside gaps that are read along: they show whether ids can be matched at all."""
+
+FIRST_IDS = 10
+SAMPLE = 5
+DOUBTED = frozenset({Fate.LOST, Fate.UNPARSABLE, Fate.FILTERED, Fate.DEAD_LETTERED, Fate.UNAUDITED})
+"""Fates that rest on the table's having no row."""
+
+NO_MATCH = "the ids of stored events are not found in the table"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Every gap's runs, what is known of the lost, and what a person should know."""
+
+    runs: Sequence[Run] = ()
+    lost: Lost = field(default_factory=Lost)
+    fetched: int = 0
+    notes: Sequence[str] = ()
+
+
+class Gatherer:
+    """Gathers the evidence for one window."""
+
+    def __init__(self, topic: Topic, table: Table, *, limits: Limits, policy: Policy, now: Now) -> None:
+        self._topic = topic
+        self._table = table
+        self._limits = limits
+        self._policy = policy
+        self._now = now
+        self._notes: list[str] = []
+        self._found: dict[str, set[tuple[int, int]]] = {}
+        self._letters: dict[str, str] = {}
+        self._unsure = ""
+        self._no_ids = ""
+        self._due = False
+
+    def gather(self, work: Work, gaps: Sequence[Range], *, by_id: bool, all_of_it: bool) -> Gathered:
+        """What became of every offset in the gaps. `by_id`: the table tells no offsets; `all_of_it`: the
+        gaps are the whole window, whatever rows there are."""
+        if not gaps:
+            return Gathered()
+        self._due = self._now() - work.until >= self._limits.lost_after
+        taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
+        beside = [] if all_of_it else _beside(work.window, taken)
+        back = self._topic.read(
+            [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
+        )
+        unread = back.unread or f"more than {self._limits.messages} messages to read back"
+        if left and not back.unread:
+            self._notes.append(f"{sum(one.size for one in left)} offsets of gaps were over the budget")
+        self._ask_ids(back.messages)
+        known = back.messages if all_of_it else _at(back.messages, beside)
+        self._match_ids(known, by_id=by_id)
+        self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
+        runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
+        doubted = _doubted(runs, back)
+        if doubted:
+            present = self._once_more(doubted, back.messages, by_id=by_id)
+            runs = self._runs(work, gaps, back, unread, present, by_id=by_id)
+        lost = self._lost(work, runs, back.messages)
+        return Gathered(runs, lost, back.fetched, self._notes)
+
+    def _worth(self, work: Work, gaps: Sequence[Range]) -> list[Range]:
+        """What of the gaps must be read back."""
+        worth = []
+        for gap in gaps:
+            log = work.state.logs[gap.partition]
+            evidence = Evidence(log_start=log.start, position=_position(work, gap.partition), due=self._due)
+            worth.append(worth_reading(gap, evidence))
+        return joined(worth)
+
+    def _ask_ids(self, messages: Sequence[Message]) -> None:
+        try:
+            for id_, places in self._table.having({m.id for m in messages if m.id is not None}).items():
+                self._found.setdefault(id_, set()).update(places)
+        except CannotAskError as error:
+            self._unsure = f"the table could not be asked for ids: {error.reason}"
+
+    def _match_ids(self, known: Sequence[Message], *, by_id: bool) -> None:
+        """Of events that are stored some must be found by their ids, or ids prove nothing here."""
+        if known and not by_id and not self._unsure and not any(m.id in self._found for m in known):
+            self._no_ids = NO_MATCH
+
+    def _ask_letters(self, work: Work, missing: Sequence[Message]) -> None:
+        ids = {m.id for m in missing if m.id is not None}
+        if not ids:
+            return
+        told, trouble = self._table.letters(ids)
+        self._letters.update(told)
+        if ids - told.keys():
+            most = max(self._limits.messages - len(missing), 1)
+            others, more = self._topic.letters(work.since, most=most, until=work.deadline)
+            self._letters.update({id_: why for id_, why in others.items() if id_ in ids})
+            trouble = trouble or more
+        if trouble:
+            self._notes.append(trouble)
+        self._letters = {id_: why or "dead-lettered" for id_, why in self._letters.items()}
+
+    def _once_more(
+        self, doubted: Sequence[Range], messages: Sequence[Message], *, by_id: bool
+    ) -> Mapping[int, AbstractSet[int]]:
+        """Ask again, whatever the rows' times: a row may have come between the questions.
+
+        By offset, and then for the ids of what has a row: it may be another event's.
+        """
+        try:
+            present = {} if by_id else self._table.present(doubted)
+        except CannotAskError as error:
+            self._unsure = f"the table could not be asked again: {error.reason}"
+            return {}
+        again = [m for m in _at(messages, doubted) if by_id or m.offset in present.get(m.partition, ())]
+        if by_id or self._unsure:
+            self._unsure = ""
+            again = _at(messages, doubted)
+        if again:
+            self._ask_ids(again)
+        return present
+
+    def _runs(
+        self,
+        work: Work,
+        gaps: Sequence[Range],
+        back: ReadBack,
+        unread: str,
+        present: Mapping[int, AbstractSet[int]],
+        *,
+        by_id: bool,
+    ) -> list[Run]:
+        base = Evidence(
+            due=self._due,
+            unread=unread,
+            found=self._found,
+            letters=self._letters,
+            policy=self._policy,
+            by_id=by_id,
+            no_ids=self._no_ids,
+            unsure=self._unsure,
+        )
+        runs: list[Run] = []
+        for partition in {gap.partition for gap in gaps}:
+            evidence = replace(
+                base,
+                log_start=work.state.logs[partition].start,
+                position=_position(work, partition),
+                read=[one for one in back.read if one.partition == partition],
+                messages={m.offset: m for m in back.messages if m.partition == partition},
+                aborted=[one for one in back.aborted if one.partition == partition],
+                present=present.get(partition, frozenset()),
+            )
+            for gap in gaps:
+                if gap.partition == partition:
+                    runs += explained(gap, evidence)
+        return runs
+
+    def _lost(self, work: Work, runs: Sequence[Run], messages: Sequence[Message]) -> Lost:
+        ranges = [run.range for run in runs if run.fate is Fate.LOST]
+        if not ranges:
+            return Lost()
+        gone = sorted(_at(messages, ranges), key=lambda m: (m.partition, m.offset))
+        times = [m.at for m in gone if m.at is not None]
+        kept = work.state.retention
+        return Lost(
+            since=min(times, default=None),
+            until=max(times, default=None),
+            ids=tuple(m.id for m in gone if m.id is not None)[:FIRST_IDS],
+            events=dict(Counter(m.event for m in gone if m.event is not None).most_common(SAMPLE)),
+            keys=dict(Counter(m.key for m in gone if m.key is not None).most_common(SAMPLE)),
+            replayable_until=min(times) + kept if times and kept is not None else None,
+            retention_from=work.state.retention_from,
+            payloads=tuple(m.payload for m in gone if m.payload is not None)[:FIRST_IDS],
+        )
+
+
+def _position(work: Work, partition: int) -> int | None:
+    """The consumer's next offset; none where it cannot be read or never committed."""
+    return None if work.state.positions_unreadable else work.state.positions.get(partition)
+
+
+def _at(messages: Sequence[Message], ranges: Sequence[Range]) -> list[Message]:
+    spots = {(one.partition, offset) for one in ranges for offset in range(one.start, one.end)}
+    return [m for m in messages if (m.partition, m.offset) in spots]
+
+
+def _beside(window: Sequence[Range], gaps: Sequence[Range]) -> list[Range]:
+    """Offsets right before gaps, which are stored."""
+    starts = {part.partition: part.start for part in window}
+    found = [
+        Range(gap.partition, gap.start - 1, gap.start)
+        for gap in gaps
+        if gap.start - 1 >= starts.get(gap.partition, gap.start)
+    ]
+    return found[:NEIGHBOURS]
+
+
+def _doubted(runs: Sequence[Run], back: ReadBack) -> list[Range]:
+    """What was read back and found nowhere."""
+    doubted = [run.range for run in runs if run.fate in DOUBTED]
+    read: list[Range] = []
+    for one in back.read:
+        read += [
+            part
+            for run in doubted
+            if run.partition == one.partition and (part := run.clip(one.start, one.end)).size
+        ]
+    return joined(read)

@@ -1,0 +1,272 @@
+"""The steps of an audit: cut a window, count it where the rows are, look into its gaps, say what they are.
+
+Kafka is asked for the window's offsets and for the consumer's position first; the table at least
+`passed_grace` after that. So a row that was on its way when the position was read has had its time.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from canary.audit.cut import another, cut, reaching
+from canary.audit.gather import Gathered, Gatherer
+from canary.audit.protocols import Table, Topic
+from canary.audit.report import Cost, Report
+from canary.audit.work import Limits, Start, Work
+from canary.traffic import CannotAskError, Strays, Times, Twice
+from canary.values import Now
+from reconcile.offsets import Range, appended, joined, repeated, suspects, within
+from reconcile.traffic import Fate, Policy, Run, merged, tally
+
+SPLITS = 5
+"""A window that costs too much is halved this many times at most."""
+
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The gaps of a window, what could not be searched, and how many rows there are too many."""
+
+    gaps: tuple[Range, ...] = ()
+    unsearched: tuple[Run, ...] = ()
+    repeated: Mapping[tuple[int, int], int] = field(default_factory=dict)
+
+    def __add__(self, other: "_Counted") -> "_Counted":
+        return _Counted(
+            (*self.gaps, *other.gaps),
+            (*self.unsearched, *other.unsearched),
+            Counter(self.repeated) + Counter(other.repeated),
+        )
+
+
+class Auditor:
+    """Audits one table against the topic that feeds it. One thread uses it."""
+
+    def __init__(
+        self,
+        stage: str,
+        table_name: str,
+        *,
+        topic: Topic,
+        table: Table,
+        limits: Limits,
+        policy: Policy,
+        now: Now,
+        wait: Callable[[timedelta], object],
+    ) -> None:
+        self.stage = stage
+        self._table_name = table_name
+        self._topic = topic
+        self._table = table
+        self._limits = limits
+        self._policy = policy
+        self._now = now
+        self._wait = wait
+
+    def audit(
+        self, since: datetime, until: datetime, *, start: Start | None = None, payloads: bool = False
+    ) -> Report:
+        """One window. Raises `CannotAskError` where not even its offsets can be told."""
+        started = self._now()
+        self._table.costs()
+        state = self._topic.state()
+        made_again = start is not None and another(state, start)
+        if made_again and start is not None and start.ends is not None:
+            raise CannotAskError(f"topic {state.topic} was made again: this window's events are gone")
+        start = Start({}, by_id=True) if made_again else start
+        ahead = self._topic.offsets_at(started + self._limits.slack)
+        window, notes = cut(self._topic, state, (since, until), start, ahead=ahead)
+        if made_again:
+            notes.append(f"topic {state.topic} was made again: audited from its beginning")
+        self._wait(max(state.read_at + self._limits.passed_grace - self._now(), timedelta(0)))
+        work = Work(state, since, until, window, started + self._limits.seconds, payloads)
+        report = Report(
+            topic=state.topic,
+            table=self._table_name,
+            stage=self.stage,
+            since=since,
+            until=until,
+            audited_at=self._now(),
+            method=self._table.method(),
+            window=tuple(window),
+            counts={},
+            notes=tuple(notes),
+            behind=started - until,
+            topic_id=str(state.id),
+            made_again=made_again,
+        )
+        report = self._judged(report, work, start)
+        costs = self._table.costs()
+        cost = Cost(
+            queries=costs["queries"],
+            rows_read=costs["rows_read"],
+            bytes_read=costs["bytes_read"],
+            messages_fetched=report.cost.messages_fetched,
+            seconds=(self._now() - started).total_seconds(),
+        )
+        return replace(report, cost=cost)
+
+    def interrupt(self) -> None:
+        """Make an audit that is going on end soon; what it has not come to is unaudited."""
+        self._topic.interrupt()
+
+    def close(self) -> None:
+        """Let go of the edges."""
+        self._topic.close()
+        self._table.close()
+
+    def _judged(self, report: Report, work: Work, start: Start | None) -> Report:
+        method = report.method.name
+        if method == "none" or not appended(work.window):
+            return self._unaudited(report, work, report.method.why if method == "none" else "")
+        try:
+            if method == "count":
+                return self._by_count(report, work)
+            by_id = (start is not None and start.by_id) or self._made_again(work, method)
+            return self._by_offset(report, work, by_id=by_id, on_demand=start is None)
+        except CannotAskError as error:
+            return self._unaudited(report, work, error.reason)
+
+    def _unaudited(self, report: Report, work: Work, why: str) -> Report:
+        runs = tuple(Run(one, Fate.UNAUDITED, why) for one in work.window if one.size)
+        return replace(report, runs=runs, counts=tally(work.window, runs))
+
+    def _made_again(self, work: Work, method: str) -> bool:
+        """Whether rows of an earlier topic of this name may hold offsets of the window: it begins at 0,
+        and the table has such offsets from before."""
+        first = [one for one in work.window if one.start == 0 and one.size]
+        if method != "offset" or not first:
+            return False
+        before = Times(EPOCH, work.since - self._limits.slack)
+        try:
+            return any(block.rows for block in self._table.blocks(first, before))
+        except CannotAskError as error:
+            if not error.over_budget:
+                raise
+            work.notes.append(f"rows of an earlier topic could not be looked for: {error.reason}")
+            return False
+
+    def _by_offset(self, report: Report, work: Work, *, by_id: bool, on_demand: bool) -> Report:
+        times = Times(work.since - self._limits.slack, work.until + self._limits.slack)
+        sibling = report.method.name == "sibling"
+        twice, strays = Twice(), Strays()
+        if not sibling:
+            strays = self._strays(work)
+            if on_demand and (window := reaching(work, strays.highest)) != list(work.window):
+                work = replace(work, window=window)
+                report = replace(report, window=tuple(window))
+        counted = self._counted(work, times, sibling=sibling, splits=SPLITS)
+        if sibling or counted.repeated:
+            # By id nothing but the times keeps other windows' copies out; they may have whole seconds.
+            own = Times(work.since.replace(microsecond=0), work.until)
+            twice = self._twice(work, counted.repeated, own if sibling else times)
+        by_id = by_id or bool(twice.strangers)
+        if by_id:  # the table's offsets prove nothing: every event is looked up
+            counted = replace(counted, gaps=tuple(joined(work.window)))
+        gatherer = Gatherer(self._topic, self._table, limits=self._limits, policy=self._policy, now=self._now)
+        gathered = gatherer.gather(work, within(work.window, counted.gaps), by_id=sibling, all_of_it=by_id)
+        return self._told(report, work, counted, gathered, twice, strays, by_id)
+
+    def _twice(self, work: Work, repeated: Mapping[tuple[int, int], int], times: Times) -> Twice:
+        try:
+            return self._table.twice(work.window, sorted(repeated), times)
+        except CannotAskError as error:
+            if not error.over_budget:
+                raise
+            work.notes.append(f"rows twice could not be told apart: {error.reason}")
+            return Twice(untold=sum(repeated.values()))
+
+    def _told(
+        self,
+        report: Report,
+        work: Work,
+        counted: _Counted,
+        gathered: Gathered,
+        twice: Twice,
+        strays: Strays,
+        by_id: bool,
+    ) -> Report:
+        runs = merged(
+            run
+            for run in sorted((*counted.unsearched, *gathered.runs), key=lambda run: run.range)
+            if run.fate is not Fate.STORED
+        )
+        notes = [*report.notes, *work.notes, *gathered.notes]
+        if by_id:
+            notes.append(
+                "rows of other events hold offsets of this topic: every event was looked up by its id"
+            )
+        return replace(
+            report,
+            runs=tuple(runs),
+            counts=tally(work.window, runs),
+            lost=gathered.lost,
+            twice=twice,
+            strays=strays,
+            notes=tuple(dict.fromkeys(notes)),
+            cost=Cost(messages_fetched=gathered.fetched),
+        )
+
+    def _counted(self, work: Work, times: Times, *, sibling: bool, splits: int) -> _Counted:
+        """The window's gaps; in halves where it is too large, unsearched where even those cost too much."""
+        window = work.window
+        if not appended(window):
+            return _Counted()
+        try:
+            if splits and appended(window) > self._limits.offsets:
+                return self._halved(work, sibling=sibling, splits=splits)
+            if sibling:
+                return _Counted(tuple(self._table.absent(window, times)))
+            blocks = self._table.blocks(window, times)
+            pieces = suspects(window, blocks)
+            most = self._limits.ranges
+            gaps, left = self._table.gaps(window, pieces, times, most=most) if pieces else ([], [])
+            why = f"more than {self._limits.ranges} gaps"
+            return _Counted(
+                tuple(gaps), tuple(Run(one, Fate.UNAUDITED, why) for one in left), repeated(blocks)
+            )
+        except CannotAskError as error:
+            if error.over_budget and splits and work.until - work.since > timedelta(seconds=2):
+                return self._halved(work, sibling=sibling, splits=splits)
+            if not error.over_budget:
+                raise
+            return _Counted((), tuple(Run(one, Fate.UNAUDITED, error.reason) for one in window if one.size))
+
+    def _halved(self, work: Work, *, sibling: bool, splits: int) -> _Counted:
+        middle = work.since + (work.until - work.since) / 2
+        offsets = self._topic.offsets_at(middle)
+        found = _Counted()
+        for late, since, until in ((False, work.since, middle), (True, middle, work.until)):
+            window = []
+            for one in work.window:
+                at = offsets.get(one.partition)
+                cut = min(max(one.end if at is None else at, one.start), one.end)
+                window.append(Range(one.partition, *((cut, one.end) if late else (one.start, cut))))
+            times = Times(since - self._limits.slack, until + self._limits.slack)
+            half = replace(work, since=since, until=until, window=window)
+            found += self._counted(half, times, sibling=sibling, splits=splits - 1)
+        return found
+
+    def _strays(self, work: Work) -> Strays:
+        """Rows of the window that nothing stands behind; offsets beyond the end are held against the end
+        as it is after that answer, for the topic goes on growing."""
+        ends = [Range(p, log.start, log.end) for p, log in work.state.logs.items()]
+        found = self._table.strays(ends, Times(work.since, work.until))
+        if not found.beyond:
+            return found
+        now = self._topic.state().logs
+        beyond = {
+            p: count for p, count in found.beyond.items() if p in now and found.highest[p] >= now[p].end
+        }
+        return replace(found, beyond=beyond)
+
+    def _by_count(self, report: Report, work: Work) -> Report:
+        _, distinct = self._table.count(Times(work.since, work.until))
+        total = appended(work.window)
+        missing = max(total - distinct, 0)
+        tolerated = round(total * self._limits.tolerance)
+        counts = {**dict.fromkeys(Fate, 0), Fate.STORED: total - missing, Fate.UNAUDITED: missing}
+        note = f"{distinct} distinct ids for {total} records; up to {tolerated} may be missing untold"
+        return replace(report, counts=counts, tolerated=tolerated, notes=(*report.notes, note))

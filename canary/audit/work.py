@@ -1,0 +1,60 @@
+"""What an audit is told, and the window that it works on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from canary.traffic import TopicState
+from reconcile.offsets import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an audit may assume and take.
+
+    Parameters
+    ----------
+    slack: how far record times may lie outside of the window that their offsets belong to.
+    passed_grace, lost_after: as for canaries.
+    messages: records that may be read back for one window.
+    ranges: gaps that are told apart in one window.
+    offsets: a window with more of them is counted in halves.
+    seconds: how long a window may take.
+    tolerance: share of a window that may be missing where only counts can be compared.
+    """
+
+    slack: timedelta = timedelta(minutes=5)
+    passed_grace: timedelta = timedelta(seconds=2)
+    lost_after: timedelta = timedelta(minutes=30)
+    messages: int = 100_000
+    ranges: int = 2_000
+    offsets: int = 20_000_000
+    seconds: timedelta = timedelta(seconds=60)
+    tolerance: float = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a window of a running audit begins: offsets by partition, of the topic with this id.
+
+    `ends` where it was audited before: then it ends where it did. `by_id` when the topic was made again
+    lately: rows of the earlier one may hold the same offsets.
+    """
+
+    offsets: Mapping[int, int]
+    ends: Mapping[int, int] | None = None
+    topic_id: str = ""
+    by_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One window under audit; `deadline` on our line."""
+
+    state: TopicState
+    since: datetime
+    until: datetime
+    window: Sequence[Range]
+    deadline: datetime
+    payloads: bool
+    notes: list[str] = field(default_factory=list)

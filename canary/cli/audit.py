@@ -1,0 +1,117 @@
+"""`canary audit`: every offset of a topic against the table that is fed from it, over a stretch of time."""
+
+import json
+import re
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from canary.cli import codes
+from canary.cli.common import ConfigOption, duration, fail, load_config
+
+BACK = timedelta(hours=1)
+
+
+class Output(StrEnum):
+    """How the result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def audit(
+    config: ConfigOption = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="2026-01-31T14:00, or how long ago: 2h. Default: 1h."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="The same, exclusive. Default: audit.delay ago."),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Which table. Default: all that a topic feeds.")] = None,
+    output: Annotated[Output, typer.Option(help="What goes to stdout.")] = Output.TEXT,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="What `canary run` has audited, beside its canaries; asks nobody.")
+    ] = False,
+    show_payloads: Annotated[
+        bool, typer.Option("--show-payloads", help="Print the first lost events as they are in Kafka.")
+    ] = False,
+) -> int:
+    """Prove that what Kafka holds is in ClickHouse. Exit codes: 0 ok, 1 degraded, 2 fault, 3 unknown."""
+    from canary.auditing import auditors
+    from canary.cli import show_audit
+    from canary.traffic import CannotAskError
+
+    loaded = load_config(config)
+    now = datetime.now(UTC)
+    end = _time("--to", until, now) if until else now - loaded.audit.delay
+    begin = _time("--from", since, now) if since else end - BACK
+    if begin >= end:
+        fail(codes.USAGE, f"--from: must be before --to (got {begin.isoformat()}, {end.isoformat()})")
+    if kept:
+        from canary.cli import show_windows
+
+        return show_windows.kept(loaded, begin, end, stage=stage, as_json=output is Output.JSON)
+    stopped = threading.Event()
+    chosen = auditors(loaded, stage=stage, wait=lambda span: stopped.wait(span.total_seconds()))
+    if not chosen:
+        known = ", ".join(one.name for one in loaded.stages if one.kind == "clickhouse") or "none"
+        fail(codes.USAGE, f'--stage: must be a table behind a topic, of {known} (got "{stage or ""}")')
+    results: list[Any] = []
+    blind: dict[str, str] = {}
+    with _Interrupts(stopped, chosen):
+        for auditor in chosen:
+            try:
+                if not stopped.is_set():
+                    results.append(auditor.audit(begin, end, payloads=show_payloads))
+            except CannotAskError as error:
+                blind[auditor.stage] = error.reason
+            finally:
+                auditor.close()
+    result = show_audit.Result(results, blind, begin, end, loaded.canary.grace, stopped.is_set())
+    if output is Output.JSON:
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2))
+    else:
+        show_audit.text(result)
+    return result.exit_code
+
+
+class _Interrupts:
+    """Ctrl-C and SIGTERM end the audit with what is known so far."""
+
+    def __init__(self, stopped: threading.Event, auditors: list[Any]) -> None:
+        self._stopped = stopped
+        self._auditors = auditors
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, *_: object) -> None:
+        self._stopped.set()
+        for auditor in self._auditors:
+            auditor.interrupt()
+
+
+def _time(option: str, text: str, now: datetime) -> datetime:
+    """A time of day in UTC unless it says otherwise, or how long ago."""
+    if re.fullmatch(r"\d+(\.\d+)?\s*(ms|s|m|h|d)?( ago)?", text):
+        days = re.fullmatch(r"(\d+(?:\.\d+)?)\s*d( ago)?", text)
+        return now - (timedelta(days=float(days[1])) if days else duration(text.removesuffix(" ago")))
+    if text == "now":
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        fail(codes.USAGE, f'{option}: must be a time such as 2026-01-31T14:00, or 2h (got "{text}")')
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

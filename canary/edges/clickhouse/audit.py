@@ -1,0 +1,295 @@
+"""A ClickHouse table as an audit asks it: what it has of a window, where an id is, what stands there twice.
+
+Everything is counted where the rows are; every question keeps the guest's limits.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from canary.edges.clickhouse import audit_sql, sql
+from canary.edges.clickhouse.audit_sql import Place
+from canary.edges.clickhouse.catalog import Catalog
+from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
+from canary.edges.clickhouse.refusals import refuses
+from canary.edges.clickhouse.rows import Row
+from canary.edges.clickhouse.schema import Column, Shape
+from canary.edges.clickhouse.session import Session
+from canary.edges.clickhouse.settings import Settings
+from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice
+from canary.values import Now
+from reconcile.offsets import Block, Range, holes, joined
+
+MOST_PIECES = 1_000
+MOST_ROWS = 2_000_000
+IDS_AT_ONCE = 3_000
+A_SLICE = 50_000
+"""Ids that are held side by side at once where a window is compared by id."""
+
+BY_OFFSET = "rows that no event of this topic stands behind, unless they lie outside of its offsets"
+BY_SIBLING = "which offset a row came from: an id in the table counts for every offset that carries it"
+BY_COUNT = "which events are missing, copies that hide losses, and anything below the tolerance"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """`topics` feed the table; `kafka_time` and `topic_column` name its columns, "" for the usual ones."""
+
+    topics: tuple[str, ...]
+    kafka_time: str = ""
+    topic_column: str = ""
+
+
+class TableAudit:
+    """One table with its sibling and dead letters. One thread uses it. Raises `CannotAskError`."""
+
+    def __init__(self, settings: Settings, options: AuditOptions, *, now: Now) -> None:
+        self._settings = settings
+        self._options = options
+        self._session = Session(settings, settings.url, now=now)
+        self._catalog = Catalog(settings, now)
+        self._places: dict[str, Place | None] = {}
+
+    def method(self) -> Method:
+        """How the table can be audited, looked up anew."""
+        self._places.clear()
+        with self._asking():
+            place = self._place(self._settings.table)
+            sources = self._feeders()
+        many = len({(one.table, topic) for one in sources for topic in one.topics}) > 1
+        named = ", ".join(f"{one.table} ({', '.join(one.topics)})" for one in sources)
+        if place is not None and _has_offsets(place) and (not many or place.topic_column):
+            return Method(
+                "offset", BY_OFFSET, f"several sources, told apart by topic: {named}" if many else ""
+            )
+        with self._asking():
+            sibling = self._sibling()
+        if place is not None and sibling is not None:
+            return Method("sibling", BY_SIBLING, f"offset to id from {sibling.shape.table}")
+        if place is not None and many:
+            return Method(
+                "none", "anything", f"several sources feed the table, and no column names them: {named}"
+            )
+        if place is not None and place.kafka_time is not None:
+            return Method("count", BY_COUNT, "it has no partitions, and no sibling has them")
+        return Method("none", "anything", "it has no partitions and no column with the record's time")
+
+    def blocks(self, window: Sequence[Range], times: Times | None) -> list[Block]:
+        """Rows and distinct offsets by block."""
+        with self._asking():
+            rows = self._rows(audit_sql.blocks(self._main(), window, times))
+        return [
+            Block(*(int(row[name] or 0) for name in ("partition", "number", "rows", "distinct")))
+            for row in rows
+        ]
+
+    def gaps(
+        self, window: Sequence[Range], pieces: Sequence[Range], times: Times | None, *, most: int
+    ) -> tuple[list[Range], list[Range]]:
+        """The offsets of some pieces that have no row; and what was not searched, being too much."""
+        searched, left = pieces[:MOST_PIECES], list(pieces[MOST_PIECES:])
+        if not searched:
+            return [], []
+        with self._asking():
+            rows = self._rows(audit_sql.gaps(self._main(), window, searched, times, most=most + 1))
+        found = [Range(*(int(row[name] or 0) for name in ("partition", "start", "end"))) for row in rows]
+        if len(found) > most:
+            last = found[most]
+            left += [one for piece in searched if (one := _after(piece, last)).size]
+            found = found[:most]
+        return joined(found), joined(left)
+
+    def present(self, offsets: Sequence[Range]) -> dict[int, set[int]]:
+        """Which of these offsets have a row whatever its time, by partition."""
+        found: dict[int, set[int]] = {}
+        with self._asking():
+            for row in self._rows(audit_sql.present(self._main(), offsets)) if offsets else ():
+                found.setdefault(int(row["partition"] or 0), set()).add(int(row["offset"] or 0))
+        return found
+
+    def having(self, ids: AbstractSet[str]) -> dict[str, set[tuple[int, int]]]:
+        """Where the table has these ids; (-1, -1) where it cannot tell."""
+        place = self._main()
+        fit = sorted(one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one))
+        found: dict[str, set[tuple[int, int]]] = {}
+        for chunk in _chunks(fit):
+            with self._asking():
+                for row in self._rows(audit_sql.having(place, chunk, offsets=_has_offsets(place))):
+                    where = int(row["partition"] or -1), int(row["offset"] or -1)
+                    found.setdefault(row["id"] or "", set()).add(where)
+        return found
+
+    def letters(self, ids: AbstractSet[str]) -> tuple[dict[str, str], str]:
+        """Which ids are in the dead-letter tables, and why; and which of them could not be asked."""
+        found: dict[str, str] = {}
+        trouble = ""
+        for table in self._settings.dead_letters:
+            try:
+                shape = self._catalog.shape(table, self._session.catalog, dead_letters=True)
+                if shape is None:
+                    trouble = f"dead letters {table}: no column with an id"
+                    continue
+                place = Place(shape)
+                for chunk in _chunks(
+                    sorted(one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one))
+                ):
+                    rows = self._rows(audit_sql.letters(place, chunk))
+                    found.update({row["id"] or "": row["reason"] or "" for row in rows})
+            except Blind as blind:
+                trouble = f"dead letters {table}: {blind.reason}"
+        return found, trouble
+
+    def twice(self, window: Sequence[Range], blocks: Sequence[tuple[int, int]], times: Times | None) -> Twice:
+        """Rows beyond the first of an offset; of an id, where the table tells no offsets."""
+        place = self._main()
+        by_id = not _has_offsets(place)
+        statement = (
+            audit_sql.twice_by_id(place, times)
+            if by_id
+            else audit_sql.twice(place, window, blocks[:MOST_PIECES], times)
+        )
+        with self._asking():
+            row = next(iter(self._rows(statement)), {})
+        first = [tuple(map(int, text.split(":"))) for text in (row.get("first") or "").split()]
+        return Twice(
+            mergeable=int(row.get("mergeable") or 0),
+            permanent=int(row.get("permanent") or 0),
+            strangers=int(row.get("strangers") or 0),
+            first=[Range(p, o, o + 1) for p, o in first if p >= 0],
+        )
+
+    def strays(self, ends: Sequence[Range], times: Times) -> Strays:
+        """Rows of these times that none of the topic's offsets can stand behind."""
+        place = self._main()
+        if place.kafka_time is None:
+            return Strays()
+        with self._asking():
+            rows = self._rows(audit_sql.strays(place, ends, times))
+        known = {one.partition for one in ends}
+        told = [
+            (_number(row["partition"]), {k: int(v or 0) for k, v in row.items() if k != "partition"})
+            for row in rows
+        ]
+        return Strays(
+            no_offset=sum(n["rows"] if p is None else n["no_offset"] for p, n in told),
+            no_partition=sum(n["rows"] for p, n in told if p is not None and p not in known),
+            other_topic=sum(n["other_topic"] for p, n in told if p in known),
+            beyond={p: n["beyond"] for p, n in told if p in known and p is not None and n["beyond"]},
+            highest={p: n["highest"] for p, n in told if p in known and p is not None},
+        )
+
+    def absent(self, window: Sequence[Range], times: Times | None) -> list[Range]:
+        """The offsets of a window whose id the sibling does not know or the table does not have."""
+        with self._asking():
+            sibling = self._sibling()
+            if sibling is None:
+                raise CannotAskError("no sibling has partitions and offsets")
+            slices = max(1, -(-sum(one.size for one in window) // A_SLICE))
+            there: list[Range] = []
+            for number in range(slices):
+                part = (number, slices)
+                have = {row["id"] for row in self._rows(audit_sql.slice_of_ids(self._main(), times, part))}
+                for row in self._rows(audit_sql.slice_of_map(sibling, window, times, part)):
+                    if row["id"] in have:
+                        at = int(row["offset"] or 0)
+                        there.append(Range(int(row["partition"] or 0), at, at + 1))
+                there = joined(there)
+        return holes(window, there)
+
+    def count(self, times: Times) -> tuple[int, int]:
+        """Rows and distinct ids of exactly these times."""
+        with self._asking():
+            row = next(iter(self._rows(audit_sql.counted(self._main(), times))), {})
+        return int(row.get("rows") or 0), int(row.get("distinct") or 0)
+
+    def refuses(self) -> Refuses:
+        """What no row can be made of."""
+        with self._asking():
+            rows = self._session.catalog(
+                sql.about_columns(self._settings.database, self._settings.table)
+            ).rows
+        return refuses({str(row["name"]): str(row["type"]) for row in rows})
+
+    def costs(self) -> Counter[str]:
+        """Queries, rows and bytes read since the last call."""
+        return self._session.take_costs()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._session.close()
+
+    def _rows(self, statement: sql.Statement) -> list[Row]:
+        return self._session.rows(statement, last=False, rows=MOST_ROWS)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except Blind as blind:
+            if blind.stale_schema:
+                self._catalog.forget()
+            raise CannotAskError(blind.reason, over_budget=blind.over_budget) from blind
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotAskError(f"the answer cannot be understood ({type(error).__name__})") from error
+
+    def _main(self) -> Place:
+        with self._asking():
+            place = self._place(self._settings.table)
+        if place is None:
+            raise CannotAskError(f"no id can be found in {self._settings.table}")
+        return place
+
+    def _sibling(self) -> Place | None:
+        places = (self._place(table) for table in self._settings.siblings)
+        return next((place for place in places if place is not None and _has_offsets(place)), None)
+
+    def _place(self, table: str) -> Place | None:
+        if table not in self._places:
+            shape = self._catalog.shape(table, self._session.catalog)
+            self._places[table] = None if shape is None else self._placed(shape)
+        return self._places[table]
+
+    def _placed(self, shape: Shape) -> Place:
+        told = self._session.catalog(sql.about_columns(shape.database, shape.table)).rows
+        types = {str(row["name"]): str(row["type"]) for row in told}
+        time = self._options.kafka_time or "_timestamp"
+        topic = self._options.topic_column or ("_topic" if "_topic" in types else "")
+        column = (
+            Column(time, types.get(time, "DateTime")) if self._options.kafka_time or time in types else None
+        )
+        return Place(shape, column, topic, self._options.topics)
+
+    def _feeders(self) -> Sequence[Feeder]:
+        try:
+            rows = self._session.catalog(about_feeders()).rows
+        except Blind:  # no right to see them: then nothing speaks against a single source
+            return ()
+        return feeders(rows, f"{self._settings.database}.{self._settings.table}")
+
+
+def _has_offsets(place: Place) -> bool:
+    return {"partition", "offset"} <= place.shape.columns.keys()
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield ids[start : start + IDS_AT_ONCE]
+
+
+def _looks_like_uuid(text: str) -> bool:
+    return len(text) == 36 and set(text) <= set("0123456789abcdef-")
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _after(piece: Range, last: Range) -> Range:
+    """What of a piece comes at or after a gap in the order of the search."""
+    if (piece.partition, piece.end) <= (last.partition, last.start):
+        return Range(piece.partition, piece.end, piece.end)
+    start = last.start if piece.partition == last.partition else piece.start
+    return piece.clip(start, piece.end)

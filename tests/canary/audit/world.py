@@ -1,0 +1,298 @@
+"""A topic, its consumer and a table in memory, with the truth of what became of every offset."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from canary.audit import Auditor, Limits
+from canary.traffic import (
+    CannotAskError,
+    Log,
+    Method,
+    ReadBack,
+    Refuses,
+    Strays,
+    Times,
+    TopicState,
+    Twice,
+)
+from reconcile.offsets import BLOCK, Block, Range, holes, joined
+from reconcile.traffic import Message, Policy
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+RETENTION = timedelta(days=1)
+OFFSET = Method("offset", "nothing")
+NO_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One offset: a record, or what stands in its place ("control", "aborted")."""
+
+    at: datetime
+    id: str
+    kind: str = "record"
+    event: str = "plain"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `variant` differs where no merge would make one of two."""
+
+    partition: int | None
+    offset: int | None
+    id: str
+    at: datetime
+    variant: int = 0
+
+
+@dataclass
+class World:
+    """What Kafka and ClickHouse hold. `between` is called after each question that the table answers."""
+
+    now: datetime = START
+    topic_id: UUID = field(default_factory=uuid4)
+    logs: dict[int, list[Entry]] = field(default_factory=lambda: {0: [], 1: []})
+    log_start: dict[int, int] = field(default_factory=dict)
+    positions: dict[int, int] | None = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    letters: dict[str, str] = field(default_factory=dict)
+    dead_rows: dict[str, str] = field(default_factory=dict)
+    method: Method = OFFSET
+    down: bool = False
+    over_budget: int = 0
+    between: Callable[["World", str], None] = lambda *_: None
+    asked: Counter[str] = field(default_factory=Counter)
+    fetched: int = 0
+
+    def append(self, partition: int, count: int = 1, **changed: Any) -> range:
+        """Records of now; returns their offsets."""
+        log = self.logs[partition]
+        first = len(log)
+        for _ in range(count):
+            entry = Entry(self.now, str(uuid5(self.topic_id, f"{partition}-{len(log)}")))
+            log.append(replace(entry, **changed))
+        return range(first, len(log))
+
+    def store(self, partition: int, offsets: range, variant: int = 0) -> None:
+        """What the table's consumer makes of records."""
+        for offset in offsets:
+            entry = self.logs[partition][offset]
+            if entry.kind == "record":
+                self.rows.append(Row(partition, offset, entry.id, entry.at, variant))
+
+    def consume(self, partition: int, *, without: AbstractSet[int] = frozenset()) -> None:
+        """The consumer comes to the end; of some offsets no row is made."""
+        assert self.positions is not None
+        first, end = self.positions.get(partition, 0), len(self.logs[partition])
+        for offset in range(first, end):
+            if offset not in without:
+                self.store(partition, range(offset, offset + 1))
+        self.positions[partition] = end
+
+    def auditor(self, limits: Limits | None = None, policy: Policy = NO_POLICY) -> Auditor:
+        def wait(span: timedelta) -> None:
+            self.now += span
+
+        return Auditor(
+            "table",
+            "db.table",
+            topic=FakeTopic(self),
+            table=FakeTable(self),
+            limits=limits or Limits(),
+            policy=policy,
+            now=lambda: self.now,
+            wait=wait,
+        )
+
+
+class FakeTopic:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def state(self) -> TopicState:
+        world = self._world
+        if world.down:
+            raise CannotAskError("connection refused")
+        logs = {
+            p: Log(world.log_start.get(p, 0), len(entries), len(entries)) for p, entries in world.logs.items()
+        }
+        return TopicState(
+            topic="topic",
+            id=world.topic_id,
+            logs=logs,
+            positions={} if world.positions is None else dict(world.positions),
+            positions_unreadable="no group" if world.positions is None else "",
+            read_at=world.now,
+            retention=RETENTION,
+            retention_from="retention.ms",
+        )
+
+    def offsets_at(self, at: datetime) -> Mapping[int, int | None]:
+        found: dict[int, int | None] = {}
+        for partition, entries in self._world.logs.items():
+            start = self._world.log_start.get(partition, 0)
+            later = (n for n, entry in enumerate(entries) if n >= start and entry.at >= at)
+            found[partition] = next(later, None)
+        return found
+
+    def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
+        assert refuses({}) == ""
+        assert until > self._world.now
+        messages, aborted = [], []
+        for gap in gaps:
+            for offset in range(gap.start, gap.end):
+                entry = self._world.logs[gap.partition][offset]
+                self._world.fetched += 1
+                if entry.kind == "aborted":
+                    aborted.append(Range(gap.partition, offset, offset + 1))
+                elif entry.kind == "record":
+                    named = {"id": entry.id, "event": entry.event, "key": entry.id, "error": entry.error}
+                    one = Message(gap.partition, offset, entry.at, **named)
+                    messages.append(replace(one, payload="payload") if payloads else one)
+        return ReadBack(joined(gaps), messages, joined(aborted), fetched=len(messages))
+
+    def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
+        assert most > 0
+        assert since < self._world.now < until
+        return dict(self._world.letters), ""
+
+    def interrupt(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class FakeTable:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def method(self) -> Method:
+        return self._world.method
+
+    def _ask(self, question: str) -> None:
+        world = self._world
+        world.asked[question] += 1
+        if world.over_budget:
+            world.over_budget -= 1
+            raise CannotAskError("too many bytes", over_budget=True)
+
+    def _told(self, question: str) -> None:
+        self._world.between(self._world, question)
+
+    def _rows(self, times: Times | None) -> list[Row]:
+        return [row for row in self._world.rows if times is None or times.since <= row.at < times.until]
+
+    def _offsets(self, window: Sequence[Range], times: Times | None) -> list[Row]:
+        parts = {one.partition: one for one in window}
+        return [
+            row
+            for row in self._rows(times)
+            if row.partition in parts
+            and row.offset is not None
+            and parts[row.partition].start <= row.offset < parts[row.partition].end
+        ]
+
+    def blocks(self, window: Sequence[Range], times: Times | None) -> Sequence[Block]:
+        self._ask("blocks")
+        found: dict[tuple[int, int], list[int]] = {}
+        for row in self._offsets(window, times):
+            if row.partition is not None and row.offset is not None:
+                found.setdefault((row.partition, row.offset // BLOCK), []).append(row.offset)
+        self._told("blocks")
+        return [Block(p, n, len(offsets), len(set(offsets))) for (p, n), offsets in found.items()]
+
+    def gaps(
+        self, window: Sequence[Range], pieces: Sequence[Range], times: Times | None, *, most: int
+    ) -> tuple[Sequence[Range], Sequence[Range]]:
+        self._ask("gaps")
+        there = [
+            Range(r.partition or 0, r.offset or 0, (r.offset or 0) + 1) for r in self._offsets(window, times)
+        ]
+        found = holes(pieces, there)
+        self._told("gaps")
+        return found[:most], found[most:]
+
+    def present(self, offsets: Sequence[Range]) -> Mapping[int, AbstractSet[int]]:
+        self._ask("present")
+        found: dict[int, set[int]] = {}
+        for row in self._world.rows:
+            for one in offsets:
+                if (
+                    row.partition == one.partition
+                    and row.offset is not None
+                    and one.start <= row.offset < one.end
+                ):
+                    found.setdefault(one.partition, set()).add(row.offset)
+        self._told("present")
+        return found
+
+    def having(self, ids: AbstractSet[str]) -> Mapping[str, AbstractSet[tuple[int, int]]]:
+        self._ask("having")
+        found: dict[str, set[tuple[int, int]]] = {}
+        for row in self._world.rows:
+            if row.id in ids:
+                partition = -1 if row.partition is None else row.partition
+                where = (partition, -1 if row.offset is None else row.offset)
+                found.setdefault(row.id, set()).add(where)
+        self._told("having")
+        return found
+
+    def letters(self, ids: AbstractSet[str]) -> tuple[Mapping[str, str], str]:
+        return {id_: why for id_, why in self._world.dead_rows.items() if id_ in ids}, ""
+
+    def twice(self, window: Sequence[Range], blocks: Sequence[tuple[int, int]], times: Times | None) -> Twice:
+        by_offset: dict[tuple[int | None, int | None], list[Row]] = {}
+        for row in self._offsets(window, times):
+            if (row.partition, (row.offset or 0) // BLOCK) in blocks:
+                by_offset.setdefault((row.partition, row.offset), []).append(row)
+        copies = [rows for rows in by_offset.values() if len(rows) > 1]
+        kinds = [len({(row.id, row.variant) for row in rows}) for rows in copies]
+        return Twice(
+            mergeable=sum(len(rows) - kind for rows, kind in zip(copies, kinds, strict=True)),
+            permanent=sum(kind - 1 for kind in kinds),
+            strangers=sum(len({row.id for row in rows}) > 1 for rows in copies),
+        )
+
+    def strays(self, ends: Sequence[Range], times: Times) -> Strays:
+        last = {one.partition: one.end for one in ends}
+        beyond: Counter[int] = Counter()
+        highest: dict[int, int] = {}
+        none = unknown = 0
+        for row in self._rows(times):
+            if row.partition is None or row.offset is None:
+                none += 1
+            elif row.partition not in last:
+                unknown += 1
+            else:
+                beyond[row.partition] += row.offset >= last[row.partition]
+                highest[row.partition] = max(highest.get(row.partition, 0), row.offset)
+        return Strays(none, unknown, 0, {p: n for p, n in beyond.items() if n}, highest)
+
+    def absent(self, window: Sequence[Range], times: Times | None) -> Sequence[Range]:
+        self._ask("absent")
+        ids = {row.id for row in self._rows(times)}
+        gone = [
+            Range(one.partition, n, n + 1)
+            for one in window
+            for n in range(one.start, one.end)
+            if self._world.logs[one.partition][n].id not in ids
+        ]
+        self._told("absent")
+        return joined(gone)
+
+    def count(self, times: Times) -> tuple[int, int]:
+        rows = self._rows(times)
+        return len(rows), len({row.id for row in rows})
+
+    def refuses(self) -> Refuses:
+        return lambda _: ""
+
+    def costs(self) -> Counter[str]:
+        asked, self._world.asked = self._world.asked, Counter()
+        return Counter({"queries": sum(asked.values())})
+
+    def close(self) -> None: ...

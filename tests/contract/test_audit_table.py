@@ -1,0 +1,243 @@
+"""What a table answers to an audit: the one in memory and ClickHouse's engine say the same of the same."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from canary.clock import Line, SystemClock
+from canary.edges.clickhouse import AuditOptions, Settings, TableAudit
+from canary.sandbox.clickhouse import ClickHouseFront
+from canary.sandbox.gate import Gate
+from canary.traffic import CannotAskError, Times
+from reconcile.offsets import BLOCK, Range, repeated, suspects
+from tests.canary.audit.world import START, FakeTable, Row, World
+
+pytestmark = pytest.mark.sandbox
+
+PASSWORD = "pass:word"
+TIMES = Times(START - timedelta(minutes=5), START + timedelta(minutes=5))
+TABLE = """CREATE TABLE posthog.{name} (uuid UUID, event String, distinct_id String, team_id Int64,
+    timestamp DateTime64(6, 'UTC'), _timestamp DateTime('UTC'){more}) ENGINE = {engine}
+    ORDER BY (distinct_id, uuid) SETTINGS allow_nullable_key = 1"""
+OFFSETS = ", _partition Nullable(UInt64), _offset Nullable(UInt64)"
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[ClickHouseFront]:
+    running = ClickHouseFront(gate=Gate(), user="canary", password=PASSWORD)
+    running.start()
+    merging = "ReplacingMergeTree(_timestamp)"
+    running.execute(TABLE.format(name="audited", more=OFFSETS, engine=merging))
+    running.execute(TABLE.format(name="plain", more=OFFSETS + ", _topic String", engine="MergeTree"))
+    running.execute(TABLE.format(name="bare", more="", engine=merging))
+    running.execute(
+        "CREATE TABLE posthog.letters (event_uuid UUID, error String) ENGINE = MergeTree ORDER BY event_uuid"
+    )
+    for table in ("audited", "plain", "bare"):
+        running.execute(f"SYSTEM STOP MERGES posthog.{table}")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def edge(front: ClickHouseFront) -> Iterator[TableAudit]:
+    for table in ("audited", "plain", "bare", "letters"):
+        front.execute(f"TRUNCATE TABLE posthog.{table}")
+    made = table_audit(front, "audited", dead_letters=("letters", "missing"))
+    yield made
+    made.close()
+
+
+def table_audit(front: ClickHouseFront, table: str, **changed: object) -> TableAudit:
+    settings = Settings(
+        name="table",
+        url=front.url,
+        user="canary",
+        password=lambda: PASSWORD,
+        database="posthog",
+        table=table,
+        timeout=timedelta(seconds=20),
+        max_execution_time=timedelta(seconds=20),
+        **changed,  # type: ignore[arg-type]
+    )
+    return TableAudit(settings, AuditOptions(topics=("topic",)), now=Line(SystemClock()).now)
+
+
+def insert(front: ClickHouseFront, table: str, rows: Sequence[Row], **more: str) -> None:
+    """Rows of the world, each variant with another sorting key; copies in blocks of their own."""
+    fresh: list[dict[str, object]] = []
+    seen: set[Row] = set()
+    for row in rows:
+        body: dict[str, object] = {
+            "uuid": row.id,
+            "event": "plain",
+            "distinct_id": f"variant {row.variant}",
+            "team_id": 1,
+            "timestamp": row.at,
+            "_timestamp": row.at,
+            **more,
+        }
+        if table != "bare":
+            body |= {"_partition": row.partition, "_offset": row.offset}
+        if row in seen:
+            front.insert(table, [body])
+        else:
+            fresh.append(body)
+        seen.add(row)
+    front.insert(table, fresh)
+
+
+def random_world(seed: int) -> World:
+    """Three partitions with holes, copies, rows of other times, of no offset and of no partition."""
+    chance = random.Random(seed)
+    world = World(logs={0: [], 1: [], 4: []}, positions={})
+    for partition in world.logs:
+        offsets = world.append(partition, chance.randrange(0, 60))
+        world.consume(partition, without={n for n in offsets if chance.random() < 0.3})
+    for row in [row for row in world.rows if chance.random() < 0.2]:
+        world.rows.append(Row(row.partition, row.offset, row.id, row.at, chance.randrange(2)))
+    for row in [row for row in world.rows if chance.random() < 0.1]:
+        world.rows.append(Row(row.partition, row.offset, str(UUID(int=chance.getrandbits(128))), row.at))
+    world.rows.append(Row(0, 70, str(uuid4()), START + timedelta(hours=1)))
+    world.rows.append(Row(None, None, str(uuid4()), START))
+    world.rows.append(Row(9, 1, str(uuid4()), START))
+    world.rows.append(Row(1, 99, str(uuid4()), START))
+    return world
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_engine_says_what_the_table_in_memory_says(
+    front: ClickHouseFront, edge: TableAudit, seed: int
+) -> None:
+    """Every question, of the same rows."""
+    world = random_world(seed)
+    insert(front, "audited", world.rows)
+    fake = FakeTable(world)
+    window = [Range(p, 3, len(entries) + 20) for p, entries in world.logs.items()]
+    pieces = suspects(window, fake.blocks(window, TIMES))
+    gaps, _ = fake.gaps(window, pieces, TIMES, most=1_000)
+    ids = {row.id for row in world.rows[::2]} | {str(uuid4())}
+    ends = [Range(p, 0, len(entries)) for p, entries in world.logs.items()]
+    told, expected = edge.strays(ends, TIMES), fake.strays(ends, TIMES)
+
+    for times in (TIMES, None):
+        blocks = sorted(repeated(fake.blocks(window, times)))
+        assert sorted(edge.blocks(window, times), key=str) == sorted(fake.blocks(window, times), key=str)
+        assert edge.gaps(window, pieces, times, most=1_000) == fake.gaps(window, pieces, times, most=1_000)
+        twice = edge.twice(window, blocks, times)
+        assert twice == replace(fake.twice(window, blocks, times), first=twice.first)
+    assert edge.present(gaps) == fake.present(gaps)
+    assert edge.having(ids) == fake.having(ids)
+    assert (told.no_offset, told.no_partition, told.beyond) == (
+        expected.no_offset,
+        expected.no_partition,
+        expected.beyond,
+    )
+    assert edge.count(TIMES) == fake.count(TIMES)
+    assert edge.method().name == "offset"
+
+
+def test_gaps_over_the_limit_are_not_searched(front: ClickHouseFront, edge: TableAudit) -> None:
+    """What is told and what was not searched make up all that may be missing."""
+    world = World()
+    world.append(0, 40)
+    world.consume(0, without=set(range(1, 40, 2)))
+    insert(front, "audited", world.rows)
+    window = [Range(0, 0, 40)]
+    found, left = edge.gaps(window, window, TIMES, most=5)
+
+    assert found == [Range(0, n, n + 1) for n in (1, 3, 5, 7, 9)]
+    assert left == [Range(0, 11, 40)]
+
+
+def test_blocks_are_cut_at_the_same_offsets_everywhere(front: ClickHouseFront, edge: TableAudit) -> None:
+    """A window over the border of two blocks finds a gap over that border."""
+    front.execute(
+        f"""INSERT INTO posthog.audited (uuid, _timestamp, timestamp, _partition, _offset)
+            SELECT generateUUIDv4(), toDateTime('{START:%Y-%m-%d %H:%M:%S}', 'UTC'), now(), 0, number
+            FROM numbers({BLOCK - 50}, 100) WHERE number NOT BETWEEN {BLOCK - 2} AND {BLOCK + 1}"""
+    )
+    window = [Range(0, BLOCK - 50, BLOCK + 50)]
+    pieces = suspects(window, edge.blocks(window, TIMES))
+    found, left = edge.gaps(window, pieces, TIMES, most=10)
+
+    assert (found, left) == ([Range(0, BLOCK - 2, BLOCK + 2)], [])
+
+
+def test_a_sibling_maps_offsets_to_ids(front: ClickHouseFront) -> None:
+    """The table has ids only: absent is what the sibling does not know, or the table does not have."""
+    world = World()
+    world.append(0, 30)
+    world.consume(0)
+    insert(front, "audited", [row for row in world.rows if row.offset != 4])
+    insert(front, "bare", [row for row in world.rows if row.offset not in (9, 10)])
+    edge = table_audit(front, "bare", siblings=("audited",))
+
+    assert edge.method().name == "sibling"
+    assert edge.absent([Range(0, 0, 30)], TIMES) == [Range(0, 4, 5), Range(0, 9, 11)]
+    assert edge.having({world.rows[0].id}) == {world.rows[0].id: {(-1, -1)}}
+    edge.close()
+
+
+def test_without_partitions_and_siblings_there_are_only_counts(
+    front: ClickHouseFront, edge: TableAudit
+) -> None:
+    """And without the record's time there is nothing."""
+    bare = table_audit(front, "bare")
+
+    assert bare.method().name == "count"
+    assert edge.method().name == "offset"
+    bare.close()
+
+
+def test_rows_of_another_topic_are_told_apart(front: ClickHouseFront) -> None:
+    """Where a column names the topic, another topic's rows stand for nothing, and are a finding."""
+    front.execute("TRUNCATE TABLE posthog.plain")
+    world = World()
+    world.append(0, 10)
+    world.consume(0)
+    insert(front, "plain", world.rows[:8], _topic="topic")
+    insert(front, "plain", world.rows[8:], _topic="other")
+    edge = table_audit(front, "plain")
+    window = [Range(0, 0, 10)]
+
+    assert edge.gaps(window, window, TIMES, most=10) == ([Range(0, 8, 10)], [])
+    assert edge.strays(window, TIMES).other_topic == 2
+    edge.close()
+
+
+def test_dead_letters_are_told_with_their_reasons(front: ClickHouseFront, edge: TableAudit) -> None:
+    """And a table of them that cannot be asked is named."""
+    one = str(uuid4())
+    front.execute(f"INSERT INTO posthog.letters VALUES ('{one}', 'no such team')")
+    found, trouble = edge.letters({one, str(uuid4())})
+
+    assert found == {one: "no such team"}
+    assert "missing" in trouble
+
+
+def test_what_no_row_can_be_made_of(edge: TableAudit) -> None:
+    """By the types of the columns; the value itself is not told."""
+    refuses = edge.refuses()
+
+    assert refuses({"uuid": str(uuid4()), "timestamp": "2026-01-01 00:00:00", "team_id": "7"}) == ""
+    assert refuses({"uuid": "secret"}) == "field uuid: this text is no UUID"
+    assert refuses({"timestamp": "soon"}) == "field timestamp: this text is no DateTime64(6, 'UTC')"
+    assert refuses({"team_id": {"a": 1}}) == "field team_id: an object or a list is no Int64"
+
+
+def test_a_question_over_its_budget_is_said_to_be(front: ClickHouseFront) -> None:
+    """So that a window can be halved."""
+    front.execute(
+        "INSERT INTO posthog.audited (uuid, _offset) SELECT generateUUIDv4(), number FROM numbers(500000)"
+    )
+    edge = table_audit(front, "audited", max_bytes_to_read=1_000)
+    with pytest.raises(CannotAskError) as refused:
+        edge.blocks([Range(0, 0, 500_000)], None)
+
+    assert refused.value.over_budget
+    edge.close()
