@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/canary demo
 
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadscope
 
 check: $(READY) lint types contracts test
 

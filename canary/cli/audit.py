@@ -6,6 +6,7 @@ import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +42,17 @@ def audit(
     show_payloads: Annotated[
         bool, typer.Option("--show-payloads", help="Print the first lost events as they are in Kafka.")
     ] = False,
+    left: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare two tables instead: [database.]table, or https://[user@]host/database/table."
+        ),
+    ] = None,
+    right: Annotated[str | None, typer.Option(help="The other table.")] = None,
+    left_password_file: Annotated[Path | None, typer.Option(help="For a server of its own.")] = None,
+    right_password_file: Annotated[Path | None, typer.Option(help="The same.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Compare these only, with commas between.")] = None,
+    ignore: Annotated[str | None, typer.Option(help="Compare all common columns but these.")] = None,
 ) -> int:
     """Prove that what Kafka holds is in ClickHouse. Exit codes: 0 ok, 1 degraded, 2 fault, 3 unknown."""
     from canary.auditing import auditors
@@ -49,6 +61,21 @@ def audit(
 
     loaded = load_config(config)
     now = datetime.now(UTC)
+    if left is not None or right is not None:
+        if left is None or right is None:
+            fail(codes.USAGE, "--left, --right: give both")
+        from canary.cli import tables
+
+        return tables.compare(
+            loaded,
+            tables.Side(left, left_password_file),
+            tables.Side(right, right_password_file),
+            since=_time("--from", since, now) if since else None,
+            until=_time("--to", until, now) if until else None,
+            columns=columns,
+            ignore=ignore,
+            as_json=output is Output.JSON,
+        )
     end = _time("--to", until, now) if until else now - loaded.audit.delay
     begin = _time("--from", since, now) if since else end - BACK
     if begin >= end:
