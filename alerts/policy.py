@@ -10,7 +10,7 @@ from alerts.look import Look, look_at
 from alerts.rules import Rule, Rules
 from alerts.silence import Orders
 from alerts.state import Incident, State
-from alerts.telling import HOUR, Want, tell
+from alerts.telling import HOUR, Want, may_tell, tell
 
 NOTHING = Orders()
 """Nobody asked for anything."""
@@ -34,6 +34,7 @@ def decide(
     incidents: dict[str, Incident] = {}
     wants: list[Want] = []
     number = state.next_number
+    speaks = may_tell(state, now, rules)
     for key in sorted({*state.incidents, *look.present}):
         rule = rules.of(key)
         old = state.incidents.get(key)
@@ -47,9 +48,10 @@ def decide(
             continue
         if new.opened_at is not None and not new.number:
             new, number = replace(new, number=number), number + 1
-        new, wanted = _said(_acknowledged(new, orders), rule, look, now)
+        new = _hushed(_acknowledged(new, orders), look)
         incidents[key] = new
-        wants += wanted
+        if speaks:
+            wants += _wanted(new, rule, look, now)
     return tell(replace(state, incidents=incidents, next_number=number), wants, now=now, rules=rules)
 
 
@@ -60,15 +62,23 @@ def _acknowledged(incident: Incident, orders: Orders) -> Incident:
     return replace(incident, ack=ack.number, acked_by=ack.author)
 
 
-def _said(incident: Incident, rule: Rule, look: Look, now: datetime) -> tuple[Incident, list[Want]]:
-    """What is to be told of it, and the incident with the silence that it opened in."""
-    key = incident.key
-    if key in look.hushed:
-        opened_in_it = incident.opened_at is not None and not incident.told
-        return replace(incident, hushed=look.hushed[key] if opened_in_it else ""), []
-    kinds = _owed(incident, rule, now, muted=key in look.muted)
+def _hushed(incident: Incident, look: Look) -> Incident:
+    """The incident, with the silence that it opened in."""
+    words = look.hushed.get(incident.key)
+    if words is None:
+        return incident
+    opened_in_it = incident.opened_at is not None and not incident.told
+    hushed = words if opened_in_it else ""
+    return incident if incident.hushed == hushed else replace(incident, hushed=hushed)
+
+
+def _wanted(incident: Incident, rule: Rule, look: Look, now: datetime) -> list[Want]:
+    """What is to be told of it now."""
+    if incident.key in look.hushed:
+        return []
+    kinds = _owed(incident, rule, now, muted=incident.key in look.muted)
     passed = bool(incident.hushed) and not incident.told and incident.resolved_at is not None
-    return incident, [Want(incident, kind, passed) for kind in kinds]
+    return [Want(incident, kind, passed) for kind in kinds]
 
 
 def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: bool, muted: bool) -> Incident:

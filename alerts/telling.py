@@ -22,6 +22,11 @@ class Want:
     """It came and went in a silence: a line in the summary at its end."""
 
 
+def may_tell(state: State, now: datetime, rules: Rules) -> bool:
+    """Whether anything could be told at all now: most looks of a storm need not ask what."""
+    return _room(state, now, rules) > 0 or _summary_due(state, rules, now)
+
+
 def tell(
     state: State, wants: Sequence[Want], *, now: datetime, rules: Rules
 ) -> tuple[State, tuple[Notice, ...]]:

@@ -119,6 +119,7 @@ _WORDS: Mapping[str, str] = {
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
+    "less_than": "must be below {lt}",
     "setting": "{what}",
 }
 
