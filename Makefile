@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check format lint types contracts bench bench-audit bench-reading soak scoreboard fuzz clean
+.PHONY: demo test check format lint types contracts bench bench-audit bench-reading soak scoreboard fuzz mutation clean
 
 demo: $(READY)
 	@$(BIN)/canary demo
@@ -46,6 +46,9 @@ scoreboard: $(READY)
 
 fuzz: $(READY)
 	CANARY_FUZZ=20000 $(PYTEST) --timeout 0 tests/fuzz
+
+mutation: $(READY)
+	$(BIN)/python -m tests.mutation
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

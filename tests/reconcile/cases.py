@@ -1,11 +1,15 @@
 """Evidence of every kind, drawn at random, for the laws that all verdicts keep."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
 from reconcile.compare import Case, Glimpse, Limits, StageCase
 from reconcile.outcome import Receipt
+
+EXAMPLES = int(os.environ.get("CANARY_EXAMPLES", "150"))
+"""How many cases each law gets; the mutation check takes fewer, for each of hundreds of mutants."""
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Limits(

@@ -75,3 +75,41 @@ def test_partitions_that_share_nothing_have_nothing_in_common() -> None:
     first, later = (Interval(at(0), at(1)),), (Interval(at(2), at(3)),)
     assert common([first, (Interval(at(0), at(5)),)]) == Interval(at(0), at(1))
     assert common([first, later]) is common([]) is common([first, ()]) is None
+
+
+def _span(since: float, until: float) -> Interval:
+    return Interval(at(since), at(until))
+
+
+def test_an_interval_that_touches_joins_and_one_that_does_not_stays() -> None:
+    """Also where the later one came first, and where one lies within another."""
+    assert extended((), _span(1, 2)) == (_span(1, 2),)
+    assert extended((_span(1, 2),), _span(2, 3)) == (_span(1, 3),)
+    assert extended((_span(1, 2),), _span(2.5, 3)) == (_span(1, 2), _span(2.5, 3))
+    assert extended((_span(1, 5),), _span(2, 3)) == (_span(1, 5),)
+    assert extended((_span(3, 4),), _span(1, 2)) == (_span(1, 2), _span(3, 4))
+    assert extended((_span(3, 4),), _span(1, 3)) == (_span(1, 4),)
+    assert extended((_span(3, 4),), _span(1, 9)) == (_span(1, 9),)
+    assert extended((_span(1, 2), _span(4, 5)), _span(2, 4)) == (_span(1, 5),)
+    assert extended((_span(1, 2), _span(4, 5)), _span(5, 6)) == (_span(1, 2), _span(4, 6))
+    assert extended((_span(1, 2), _span(4, 6)), _span(5, 5.5)) == (_span(1, 2), _span(4, 6))
+
+
+def test_the_edges_of_an_interval_are_covered() -> None:
+    """And what lies before, between and behind is not."""
+    made = (_span(1, 2), _span(4, 5))
+    answers = {0.9: None, 1: at(2), 2: at(2), 3: None, 4: at(5), 5: at(5), 5.1: None}
+    assert {since: covered_until(made, at(since)) for since in answers} == answers
+    assert all_covered_until([made, (_span(0, 9),)], at(4)) == at(5)
+    assert all_covered_until([made, ()], at(4)) is None
+    assert all_covered_until([], at(4)) is None
+
+
+def test_only_what_nobody_can_ask_for_is_dropped() -> None:
+    """The last interval stays in any case: reading goes on from it."""
+    made = (_span(1, 2), _span(4, 5))
+    assert kept(made, at(2)) == made
+    assert kept(made, at(2.1)) == made[1:]
+    assert kept(made, at(9)) == made[1:]
+    assert kept((*made, _span(7, 8)), at(9)) == (_span(7, 8),)
+    assert kept((), at(9)) == ()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from reconcile.compare import Case, StageCase, judge
 from reconcile.outcome import ARRIVED, FINAL, INGRESS, Flag, Outcome, Receipt, combined, may_become
 from reconcile.window import tally, unbalanced
-from tests.reconcile.cases import LIMITS, cases, nows, times
+from tests.reconcile.cases import EXAMPLES, LIMITS, cases, nows, times
 
-OFTEN = settings(max_examples=150, deadline=None)
+OFTEN = settings(max_examples=EXAMPLES, deadline=None)
 
 
 @OFTEN

@@ -31,3 +31,12 @@ def test_two_posts_in_flight_may_land_either_way() -> None:
     """The second was sent before the first was answered: nobody promised an order."""
     assert out_of_order([Placed(at(0), at(5), 9), Placed(at(4), at(6), 3)]) == []
     assert out_of_order([Placed(at(0), at(3), 9), Placed(at(4), at(6), 3)]) == [1]
+
+
+def test_whoever_was_answered_in_the_very_instant_proves_nothing() -> None:
+    """Each record is held against the furthest offset that was promised before it was sent."""
+    assert out_of_order([Placed(at(0), at(3), 9), Placed(at(3), at(4), 8)]) == []
+    assert out_of_order([Placed(at(4), at(6), 3), Placed(at(0), at(3), 9)]) == [0]
+    three = [Placed(at(0), at(1), 9), Placed(at(2), at(3), 4), Placed(at(4), at(5), 6)]
+    assert out_of_order(three) == [1, 2]
+    assert out_of_order([Placed(at(0), at(1), 0), Placed(at(2), at(3), 0)]) == []

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.compare import Verdict
 from reconcile.latency import Measured, between, summary
-from reconcile.window import deadline_of, window_of
+from reconcile.outcome import Flag, Outcome
+from reconcile.window import deadline_of, tally, unbalanced, window_of
 from tests.reconcile.cases import at
 
 moments = st.integers(0, 10**16).map(lambda n: datetime(1970, 1, 2, tzinfo=UTC) + timedelta(microseconds=n))
@@ -59,3 +61,32 @@ def test_quantiles_are_samples_and_in_order(values: list[float]) -> None:
 def test_nobody_is_no_latency() -> None:
     """None rather than zeros."""
     assert summary([]) is None
+
+
+def test_quantiles_of_a_hundred_are_what_one_expects() -> None:
+    """And of one they are that one; the error is the widest."""
+    told = summary([Measured(float(value), value / 100) for value in range(100, 0, -1)])
+    assert told == {"p50": 50.0, "p90": 90.0, "p99": 99.0, "max": 100.0, "error": 1.0}
+    assert summary([Measured(7.0, 0.5)]) == {"p50": 7.0, "p90": 7.0, "p99": 7.0, "max": 7.0, "error": 0.5}
+
+
+def test_a_latency_lies_in_the_middle_of_what_it_may_be() -> None:
+    """Its error is half of the width; no less than the floor."""
+    assert between((at(1), at(2)), (at(5), at(9))) == Measured(5.5, 2.5)
+    assert between((at(1), at(1)), (at(1), at(1)), floor=timedelta(seconds=2)) == Measured(2.0, 0.0)
+
+
+def test_verdicts_are_counted_by_outcome_flag_and_hop() -> None:
+    """All eight outcomes stand there; only a loss has a hop; what is left over is told."""
+    hop = ("raw", "processed")
+    verdicts = [
+        Verdict(Outcome.LOST, True, hop=hop, flags=frozenset({Flag.DUPLICATED, Flag.CORRUPT})),
+        Verdict(Outcome.LOST, True, hop=hop),
+        Verdict(Outcome.LOST, True),
+        Verdict(Outcome.ON_TIME, True, hop=hop, flags=frozenset({Flag.CORRUPT})),
+    ]
+    outcomes, flags, hops = tally(verdicts)
+    assert outcomes == {**dict.fromkeys(Outcome, 0), Outcome.LOST: 3, Outcome.ON_TIME: 1}
+    assert flags == {**dict.fromkeys(Flag, 0), Flag.DUPLICATED: 1, Flag.CORRUPT: 2}
+    assert hops == {hop: 2}
+    assert (unbalanced(4, outcomes), unbalanced(6, outcomes)) == (0, 2)

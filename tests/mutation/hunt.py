@@ -1,0 +1,126 @@
+"""Runs the tests of `reconcile` on one mutant after another, each in a process of its own."""
+
+import importlib.abc
+import importlib.util
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.mutation.mutants import Mutant, mutants
+
+ROOT = Path(__file__).parents[2]
+AT_MOST = 40.0
+"""Seconds of CPU: a mutant that takes longer has been caught in a loop."""
+
+EXAMPLES = 15
+"""Cases for each property: every mutant gets all of them."""
+
+CAUGHT, SURVIVED = 1, 0
+
+
+def all_mutants() -> list[Mutant]:
+    """Those of every module of `reconcile`."""
+    return [one for path in sorted((ROOT / "reconcile").glob("*.py")) for one in mutants(path)]
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        del spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self._mutant.source(), self._mutant.module, "exec"), vars(module))
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the mutant where its module is asked for."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        del path, target
+        if fullname != self._mutant.module:
+            return None
+        return importlib.util.spec_from_loader(fullname, _Loader(self._mutant))
+
+
+def tests() -> Iterator[Callable[[], object]]:
+    """Every test of `reconcile`, parameters filled in; examples before properties, which take longer."""
+    found: list[tuple[bool, Callable[[], object]]] = []
+    for path in sorted((ROOT / "tests" / "reconcile").glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"mutation_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise ImportError(str(path))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        for name, test in vars(module).items():
+            if name.startswith("test_") and callable(test):
+                found += [(hasattr(test, "hypothesis"), call) for call in _calls(test)]
+    return (call for _, call in sorted(found, key=lambda item: item[0]))
+
+
+def _calls(test: Any) -> Iterator[Callable[[], object]]:
+    """One call for each combination of its parameters."""
+    given: list[list[dict[str, Any]]] = []
+    for mark in getattr(test, "pytestmark", ()):
+        if mark.name == "parametrize":
+            names = mark.args[0] if isinstance(mark.args[0], tuple | list) else mark.args[0].split(",")
+            rows = [tuple(getattr(row, "values", row)) if len(names) > 1 else (row,) for row in mark.args[1]]
+            given.append([dict(zip(names, row, strict=True)) for row in rows])
+    for combination in itertools.product(*given):
+        arguments = {name: value for part in combination for name, value in part.items()}
+        yield lambda arguments=arguments: test(**arguments)
+
+
+def _judged(mutant: Mutant) -> None:
+    """In a process of its own: exit with whether a test fails on the mutant."""
+    signal.setitimer(signal.ITIMER_PROF, AT_MOST)
+    os.environ["CANARY_EXAMPLES"] = str(EXAMPLES)
+    settings.register_profile(
+        "mutants",
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("mutants")
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until this process ends
+    sys.meta_path.insert(0, _Finder(mutant))
+    try:
+        for test in tests():
+            test()
+    except BaseException:
+        os._exit(CAUGHT)
+    os._exit(SURVIVED)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether every test passes on it."""
+    process = multiprocessing.get_context("fork").Process(target=_judged, args=(mutant,))
+    process.start()
+    process.join()
+    return process.exitcode == SURVIVED
+
+
+def hunted(chosen: Sequence[Mutant], processes: int = 2) -> Iterator[tuple[Mutant, bool]]:
+    """Each, in its turn, with whether it survives."""
+    if any(name.startswith("reconcile") for name in sys.modules):
+        raise RuntimeError("reconcile is imported already: its mutants would not be. This is a bug.")
+    with ThreadPoolExecutor(processes) as pool:
+        yield from zip(chosen, pool.map(survives, chosen), strict=True)
