@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -83,7 +84,7 @@ def _calls(test: Any) -> Iterator[Callable[[], object]]:
             given.append([dict(zip(names, row, strict=True)) for row in rows])
     for combination in itertools.product(*given):
         arguments = {name: value for part in combination for name, value in part.items()}
-        yield lambda arguments=arguments: test(**arguments)
+        yield partial(test, **arguments)
 
 
 def _judged(mutant: Mutant) -> None:

@@ -13,7 +13,7 @@ AIM = 0.95
 
 def reasons() -> Mapping[str, str]:
     """By a mutant's name: why no test can tell it from the original."""
-    return {one["mutant"]: one["reason"] for one in tomllib.loads(REASONS.read_text())["survivor"]}
+    return {one["mutant"]: one["reason"] for one in tomllib.loads(REASONS.read_text()).get("survivor", ())}
 
 
 def share(chosen: Sequence[Mutant], survivors: Sequence[Mutant]) -> float:

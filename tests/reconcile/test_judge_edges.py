@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_a_queue_seen_drained_after_the_wait_lets_time_prove() -> None:
     assert outcome(waiting(positions=stale, read=stale + wait), FULL) is Outcome.LOST
 
 
-ALL_READ = {"raw": topic("raw", until=FULL), "processed": topic("processed", until=FULL)}
+ALL_READ: dict[str, Any] = {"raw": topic("raw", until=FULL), "processed": topic("processed", until=FULL)}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,8 @@ def test_every_verdict_carries_its_flags(fact: str, way: int) -> None:
         (flown(events=table(None, 50, 49)), 60.0),
     )[way]
     flag = {"copied": Flag.DUPLICATED, "corrupt": Flag.CORRUPT, "out_of_order": Flag.OUT_OF_ORDER}[fact]
-    assert judge(replace(case, **{fact: True}), now=at(now), limits=LIMITS).flags == {flag}
+    changed: dict[str, Any] = {fact: True}
+    assert judge(replace(case, **changed), now=at(now), limits=LIMITS).flags == {flag}
     assert judge(case, now=at(now), limits=LIMITS).flags == frozenset()
 
 
