@@ -77,7 +77,8 @@ class DelayAudit:
         self._metrics.counter("delay_rows_total", name).inc(delay.rows)
         for quantile, seconds in delay.seconds.items():
             self._metrics.gauge("delay_seconds", name, quantile).set(seconds)
-        self._tell(line(name, delay, self._canaries(delay.start)))
+        if delay.rows:  # a window without real traffic is no news
+            self._tell(line(name, delay, self._canaries(delay.start)))
 
 
 def line(name: str, delay: Delay, canaries: Mapping[str, float]) -> str:

@@ -117,6 +117,7 @@ kind = "kafka"
 bootstrap = "{at.kafka}"
 topic = "{PROCESSED}"
 key = "{{uuid}}"
+partitioner = "murmur2"
 consumer_group = "clickhouse-ingestion"
 
 [[stages]]
