@@ -140,6 +140,23 @@ def test_stopped_longer_than_retention(kafka_sandbox: Handle) -> None:
         assert unbalanced(again.status()) == []
 
 
+@pytest.mark.reference
+def test_a_broker_that_dies_loses_no_canary(kafka_sandbox: Handle) -> None:
+    """Killed and started again on what it left on disk: blind meanwhile, nothing lost, and on with it."""
+    peace(kafka_sandbox)
+    with daemon(kafka_sandbox, load("dead-broker")) as running:
+        assert works(running)
+        kafka_sandbox.fault("down", at="raw")
+        assert running.until(lambda: "raw: " in running.get("/readyz"), within=20)
+        kafka_sandbox.heal()
+        assert running.until(lambda: running.get("/readyz") == "ok\n", within=40)
+        assert works(running, 20)
+        assert running.metric("outcomes_total", outcome="lost") == 0
+        assert [key for key in keys(running) if key.startswith("lost")] == []
+        assert unbalanced(running.status()) == []
+    peace(kafka_sandbox)
+
+
 def _forget(pipeline: Handle) -> None:
     admin = KafkaAdminClient(bootstrap_servers=pipeline.state["kafka_direct"])
     try:

@@ -58,17 +58,20 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, _Loader(self._mutant))
 
 
-def tests() -> Iterator[Callable[[], object]]:
-    """Every test of `reconcile`, parameters filled in; examples before properties, which take longer."""
+def tests(module: str) -> Iterator[Callable[[], object]]:
+    """Every test in the files that import this module, parameters filled in; examples before properties,
+    which take longer."""
     found: list[tuple[bool, Callable[[], object]]] = []
     for path in sorted((ROOT / "tests" / "reconcile").glob("test_*.py")):
+        if module not in path.read_text():
+            continue
         spec = importlib.util.spec_from_file_location(f"mutation_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise ImportError(str(path))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        for name, test in vars(module).items():
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = loaded
+        spec.loader.exec_module(loaded)
+        for name, test in vars(loaded).items():
             if name.startswith("test_") and callable(test):
                 found += [(hasattr(test, "hypothesis"), call) for call in _calls(test)]
     return (call for _, call in sorted(found, key=lambda item: item[0]))
@@ -104,7 +107,7 @@ def _judged(mutant: Mutant) -> None:
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until this process ends
     sys.meta_path.insert(0, _Finder(mutant))
     try:
-        for test in tests():
+        for test in tests(mutant.module):
             test()
     except BaseException:
         os._exit(CAUGHT)

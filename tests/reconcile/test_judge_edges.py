@@ -207,3 +207,32 @@ def test_a_detour_is_held_against_the_nearest_sighting_behind() -> None:
         assert (Flag.DETOURED in judge(case, now=at(100), limits=LIMITS).flags) == expected
     through = replace(topic("raw", until=FULL), seen=Glimpse(at(1), at(0), alternate=True))
     assert Flag.DETOURED in judge(flown(raw=through), now=at(1), limits=LIMITS).flags
+
+
+def test_an_unknown_is_open_while_any_queue_may_hold_it() -> None:
+    """Nobody promised it, and it may wait in the first topic all the same."""
+    raw = StageCase("raw", True, covered_until=at(2), positions_at=at(FULL))
+    case = flown(receipt=Receipt.UNKNOWN, raw=raw, events=table(FULL))
+    assert outcome(case, FULL) is Outcome.OVERDUE
+    drained = replace(raw, drained=[(at(300), at(301))])
+    assert outcome(replace(case, stages=[drained, *case.stages[1:]]), FULL) is Outcome.UNDELIVERED
+
+
+def test_time_proves_nothing_where_the_last_stage_was_not_read_so_long() -> None:
+    """A stage in the middle that was read long enough is not enough: it may have come by another way."""
+    wait = LIMITS.lost_after.total_seconds()
+    case = flown(
+        raw=topic("raw", seen=1, until=FULL),
+        processed=topic("processed", until=wait),
+        events=table(wait - 0.1),
+        last_look=FULL,
+    )
+    assert outcome(case, FULL) is Outcome.OVERDUE
+    assert outcome(replace(case, stages=[*case.stages[:2], table(wait)]), FULL) is Outcome.LOST
+
+
+def test_what_nobody_ever_showed_is_lost_from_the_ingress_on() -> None:
+    """With every stage but the last one blind, the loss spans all hops."""
+    verdict = judge(flown(events=table(FULL), last_look=FULL), now=at(FULL), limits=LIMITS)
+    assert (verdict.outcome, verdict.hop) == (Outcome.LOST, ("ingress", "raw"))
+    assert verdict.spanned == (("raw", "processed"), ("processed", "events"))

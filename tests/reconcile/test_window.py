@@ -90,3 +90,9 @@ def test_verdicts_are_counted_by_outcome_flag_and_hop() -> None:
     assert flags == {**dict.fromkeys(Flag, 0), Flag.DUPLICATED: 1, Flag.CORRUPT: 2}
     assert hops == {hop: 2}
     assert (unbalanced(4, outcomes), unbalanced(6, outcomes)) == (0, 2)
+
+
+def test_windows_are_counted_from_1970() -> None:
+    """So that two runs, and two monitors, cut time in the same places."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert window_of(epoch + timedelta(seconds=1000), timedelta(seconds=7)) == epoch + timedelta(seconds=994)
