@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +103,70 @@ def test_too_much_in_the_topic_after_a_restart_is_uncertain() -> None:
     assert balance(Growth(grown), 30, NAMES, slack=0).state == "more"
     assert balance(Growth(grown, restarts=1), 30, NAMES, slack=0).state == "uncertain"
     assert balance(Growth(grown, restarts=1), 3, NAMES, slack=0).state == "missing"
+
+
+OTHER: Series = ("http://a", "dropped", "invalid")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grown", "anew"),
+    [
+        (Counters({RECEIVED: 5.0}), Counters({RECEIVED: 8.0}), {RECEIVED: 3.0}, 0),
+        (Counters({RECEIVED: 5.0}), Counters({RECEIVED: 5.0}), {RECEIVED: 0.0}, 0),
+        (Counters({}), Counters({RECEIVED: 8.0}), {RECEIVED: 8.0}, 0),
+        (Counters({}), Counters({RECEIVED: 0.5}), {RECEIVED: 0.5}, 0),
+        (Counters({RECEIVED: 5.0}), Counters({RECEIVED: 2.0}), {RECEIVED: 2.0}, 1),
+        (
+            Counters({RECEIVED: 5.0, OTHER: 1.0}),
+            Counters({RECEIVED: 6.0, OTHER: 0.0}),
+            {RECEIVED: 6.0, OTHER: 0.0},
+            1,
+        ),
+        (Counters({RECEIVED: 5.0, OTHER: 1.0}), Counters({RECEIVED: 6.0}), {RECEIVED: 6.0}, 1),
+        (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}, 2.0), {RECEIVED: 8.0}, 1),
+        (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}, 1.0), {RECEIVED: 3.0}, 0),
+        (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}), {RECEIVED: 3.0}, 0),
+        (Counters({RECEIVED: 5.0}), Counters({RECEIVED: 8.0}, 2.0), {RECEIVED: 3.0}, 0),
+    ],
+)
+def test_each_sign_of_a_restart_is_one(
+    before: Counters, after: Counters, grown: dict[Series, float], anew: int
+) -> None:
+    """A counter that fell, one that is gone, another birth; a birth that is told only once says nothing."""
+    told = growth(before, after)
+
+    assert (told.values, told.restarts) == (grown, anew)
+
+
+def test_growths_add_up_series_by_series() -> None:
+    """Restarts too; what only one of them has is there."""
+    one, two = Growth({RECEIVED: 2.0, OTHER: 1.0}, 1), Growth({RECEIVED: 3.0, ("b", "x", ""): 4.0}, 2)
+
+    assert one + two == Growth({RECEIVED: 5.0, OTHER: 1.0, ("b", "x", ""): 4.0}, 3)
+    assert Growth().restarts == 0
+
+
+def test_a_balance_at_its_edges() -> None:
+    """An error just as large as what is left explains it; of many, the share that was under way is error."""
+    assert balance(Growth({RECEIVED: 10.0}), 9, NAMES, slack=0).state == "adds up"
+    assert balance(Growth({RECEIVED: 10.0}), 11, NAMES, slack=0).state == "adds up"
+    assert balance(Growth({RECEIVED: 10.0}), 8, NAMES, slack=0).state == "missing"
+    assert balance(Growth({RECEIVED: 10.0}), 9, NAMES, slack=0).error == 1.0
+    assert balance(Growth({RECEIVED: 100.0}), 300, NAMES, slack=0.1).error == 30.0
+    assert balance(Growth({RECEIVED: 100.0}), 10, NAMES, slack=0.1).error == 10.0
+    assert balance(Growth({RECEIVED: 1.0}), 0, NAMES, slack=0).restarts == 0
+
+
+def test_drops_are_told_by_cause_in_one_order() -> None:
+    """Replicas are added up; what nobody dropped is not named."""
+    grown = {
+        ("http://a", "dropped", "b"): 0.5,
+        ("http://b", "dropped", "b"): 0.25,
+        ("http://a", "dropped", "a"): 3.0,
+        ("http://a", "dropped", "none"): 0.0,
+        ("http://a", "quota", ""): 0.5,
+        ("http://b", "quota", ""): 0.25,
+    }
+
+    assert list(drops(Growth(grown), NAMES).items()) == [("a", 3.0), ("b", 0.75), ("over_quota", 0.75)]
+    assert NAMES.all == {"received", "dropped", "quota"}

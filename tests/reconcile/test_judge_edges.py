@@ -215,7 +215,10 @@ def test_an_unknown_is_open_while_any_queue_may_hold_it() -> None:
     case = flown(receipt=Receipt.UNKNOWN, raw=raw, events=table(FULL))
     assert outcome(case, FULL) is Outcome.OVERDUE
     drained = replace(raw, drained=[(at(300), at(301))])
-    assert outcome(replace(case, stages=[drained, *case.stages[1:]]), FULL) is Outcome.UNDELIVERED
+    verdict = judge(replace(case, stages=[drained, *case.stages[1:]]), now=at(FULL), limits=LIMITS)
+    assert (verdict.outcome, verdict.final) == (Outcome.UNDELIVERED, True)
+    waiting = StageCase("processed", True, positions_at=at(FULL))
+    assert outcome(replace(case, stages=[drained, waiting, case.stages[2]]), FULL) is Outcome.OVERDUE
 
 
 def test_time_proves_nothing_where_the_last_stage_was_not_read_so_long() -> None:
@@ -236,3 +239,18 @@ def test_what_nobody_ever_showed_is_lost_from_the_ingress_on() -> None:
     verdict = judge(flown(events=table(FULL), last_look=FULL), now=at(FULL), limits=LIMITS)
     assert (verdict.outcome, verdict.hop) == (Outcome.LOST, ("ingress", "raw"))
     assert verdict.spanned == (("raw", "processed"), ("processed", "events"))
+
+
+def test_a_queue_further_on_holds_a_loss_back_as_well() -> None:
+    """Where the positions behind its own stage are unreadable, those of the next ones still count."""
+    waiting = StageCase("processed", True, positions_at=at(FULL))
+    for seen in (None, 1.0):
+        case = flown(
+            raw=topic("raw", seen=seen, until=2), processed=waiting, events=table(FULL), last_look=FULL
+        )
+        verdict = judge(case, now=at(FULL), limits=LIMITS)
+        assert verdict.outcome is Outcome.OVERDUE
+        assert verdict.reason == "queued: a consumer on its way has not caught up since"
+        done = replace(waiting, drained=[(at(300), at(301))])
+        case = replace(case, stages=[case.stages[0], done, case.stages[2]])
+        assert outcome(case, FULL) is Outcome.LOST
