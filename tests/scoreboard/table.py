@@ -16,7 +16,7 @@ Times = tuple[float, float] | None
 """p50 and p99 in seconds; None where nothing was to be told."""
 
 REASONS: Mapping[str, str] = {
-    "slow": "each look takes 2 s, and what proves a loss has to be looked at first",
+    " slow": "each look takes 2 s, and what proves a loss has to be looked at first",
     "positions of raw unreadable": "the proof is the position, and comes when it can be read again",
     "answers for every second id only": "half of each answer is missing, and is asked for again",
     "retention overtakes": "two readings are needed: that the topic begins later, and that nobody has it",

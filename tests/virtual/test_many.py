@@ -10,7 +10,7 @@ from tests.virtual.many import play_all
 COUNT = int(os.environ.get("CANARY_SCHEDULES", "100"))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_every_schedule_ends_in_right_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
     """Each failure begins with its seed: `python -m tests.virtual.many SEED` plays it again."""
     began = time.monotonic()
