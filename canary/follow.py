@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from reconcile.outcome import INGRESS, Receipt
 WIDEST_ERROR = 5.0
 """Seconds: a duration known less well than this is no measurement."""
 
+NEIGHBOURING = timedelta(days=2)
 MOST_COPIES = 1_000
 """So many copies of a canary are counted while it is in mind: who writes its id for a whole day, a thousand
 times a second, says no more by it, and gets no more of our memory."""
@@ -157,8 +158,15 @@ class Follower:
         """A copy that is not intact is corrupt whichever of them came first, or was seen first."""
         if seen.differences:
             return seen
-        found = next((found for row in copies if (found := self._compared(entry, row))), ())
+        found = next((found for row in copies if (found := self._spoilt_in(entry, row))), ())
         return replace(seen, compared=True, differences=found) if found else seen
+
+    def _spoilt_in(self, entry: Entry, copy: Sighting) -> tuple[Difference, ...]:
+        """What is not intact in a copy; to lie on a neighbouring day is a kind of copy, and no damage."""
+        found, at = self._compared(entry, copy) or (), copy.content.timestamp if copy.content else None
+        if at is not None and abs(at - entry.owed.sent_at) <= NEIGHBOURING:
+            return tuple(item for item in found if item.field != "timestamp")
+        return found
 
     def _measure(self, entry: Entry, seen: Seen) -> None:
         """Latency of the hop and of the whole way, kept out where the time is not known."""

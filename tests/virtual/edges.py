@@ -227,5 +227,6 @@ class VirtualTable:
 def content(fate: Fate, record: Record) -> Content:
     """What stands in a record or row: what was sent, or with one field mangled."""
     event = fate.event
-    whole = Content(event.name, event.distinct_id, event.timestamp, dict(event.properties))
+    at = event.timestamp - timedelta(days=1) if record.elsewhere else event.timestamp
+    whole = Content(event.name, event.distinct_id, at, dict(event.properties))
     return mangled(whole, record.mangled)
