@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,11 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-AT_MOST = 40.0
+AT_MOST = 20.0
 """Seconds of CPU: a mutant that takes longer has been caught in a loop."""
+
+ROOM = 1 << 30
+"""Bytes of memory: such a loop may gather as well."""
 
 EXAMPLES = 15
 """Cases for each property: every mutant gets all of them."""
@@ -93,6 +97,7 @@ def _calls(test: Any) -> Iterator[Callable[[], object]]:
 def _judged(mutant: Mutant) -> None:
     """In a process of its own: exit with whether a test fails on the mutant."""
     signal.setitimer(signal.ITIMER_PROF, AT_MOST)
+    resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     os.environ["CANARY_EXAMPLES"] = str(EXAMPLES)
     settings.register_profile(
         "mutants",

@@ -121,3 +121,9 @@ def test_more_that_is_bad_is_never_less_urgent(counts: list[tuple[int, int]], mo
     rank = [*TIERS, None]
     assert rank.index(after.tier) <= rank.index(before.tier)
     assert after.left < before.left
+
+
+def test_the_two_fast_tiers_are_urgent_and_nothing_counts_as_nothing() -> None:
+    """Days of a slow leak can wait until the morning."""
+    assert [tier.urgent for tier in TIERS] == [True, True, False]
+    assert Count() == Count(0, 0)

@@ -169,4 +169,6 @@ def test_drops_are_told_by_cause_in_one_order() -> None:
     }
 
     assert list(drops(Growth(grown), NAMES).items()) == [("a", 3.0), ("b", 0.75), ("over_quota", 0.75)]
+    many = {("http://a", "dropped", cause): 1.0 for cause in "hgfedcba"}
+    assert list(drops(Growth(many), NAMES)) == list("abcdefgh")
     assert NAMES.all == {"received", "dropped", "quota"}

@@ -113,3 +113,11 @@ def test_only_what_nobody_can_ask_for_is_dropped() -> None:
     assert kept(made, at(9)) == made[1:]
     assert kept((*made, _span(7, 8)), at(9)) == (_span(7, 8),)
     assert kept((), at(9)) == ()
+
+
+def test_what_all_partitions_share_may_be_an_instant() -> None:
+    """And where it is less, it is nothing."""
+    assert common([(_span(1, 5),), (_span(0, 2), _span(5, 9))]) == _span(5, 5)
+    assert common([(_span(1, 5),), (_span(5.1, 9),)]) is None
+    assert common([(_span(1, 5),), ()]) is None
+    assert common([]) is None
