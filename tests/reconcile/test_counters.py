@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.counters import Counters, Growth, Names, Series, balance, drops, growth
+from reconcile.counters import Balance, Counters, Growth, Names, Series, balance, drops, growth
 
 RECEIVED: Series = ("http://a", "received", "")
 NAMES = Names(frozenset({"received"}), frozenset({"dropped"}), {"quota": "over_quota"})
@@ -154,7 +154,8 @@ def test_a_balance_at_its_edges() -> None:
     assert balance(Growth({RECEIVED: 10.0}), 9, NAMES, slack=0).error == 1.0
     assert balance(Growth({RECEIVED: 100.0}), 300, NAMES, slack=0.1).error == 30.0
     assert balance(Growth({RECEIVED: 100.0}), 10, NAMES, slack=0.1).error == 10.0
-    assert balance(Growth({RECEIVED: 1.0}), 0, NAMES, slack=0).restarts == 0
+    assert Balance(0.5, {}, 0, error=0.25).state == "missing"
+    assert Balance(0.5, {}, 0, error=0.25).restarts == 0
 
 
 def test_drops_are_told_by_cause_in_one_order() -> None:

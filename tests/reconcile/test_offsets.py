@@ -70,6 +70,7 @@ def test_a_budget_is_spent_from_the_first_gap_on() -> None:
     """What is left over is told, and nothing is taken twice."""
     gaps = [Range(0, 0, 4), Range(0, 10, 20), Range(1, 0, 3)]
     assert budgeted(gaps, 6) == ([Range(0, 0, 4), Range(0, 10, 12)], [Range(0, 12, 20), Range(1, 0, 3)])
+    assert budgeted([Range(0, 5, 9), Range(0, 10, 20)], 6)[0] == [Range(0, 5, 9), Range(0, 10, 12)]
     assert budgeted(gaps, 0) == ([], gaps)
     assert budgeted(gaps, -1) == ([], gaps)
     assert budgeted(gaps, 99) == (gaps, [])

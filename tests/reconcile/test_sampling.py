@@ -68,3 +68,47 @@ def test_every_event_has_one_end_and_a_loss_has_a_proof(
             assert key not in arrived | letters
         if key in arrived:
             assert outcome == "arrived"
+
+
+def test_a_sample_at_its_edges() -> None:
+    """Nothing looked at excludes nothing; all lost is all; of many, few."""
+    assert (missed_at_most(0, 0), missed_at_most(-1, 0), missed_at_most(5, 5), missed_at_most(5, 9)) == (
+        1.0,
+    ) * 4
+    assert missed_at_most(1, 0) == pytest.approx(0.95)
+    assert missed_at_most(100, 1) == pytest.approx(0.04656, abs=1e-5)
+    assert missed_at_most(10, 3, confidence=0.5) == pytest.approx(0.355, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("passed", "whole", "outcome"),
+    [
+        (True, True, "lost"),
+        (True, False, "unread"),
+        (False, True, "waiting"),
+        (False, False, "waiting"),
+        (None, True, "unread"),
+        (None, False, "unread"),
+    ],
+)
+def test_what_is_not_there_is_lost_only_when_passed_and_all_was_read(
+    passed: bool | None, whole: bool, outcome: str
+) -> None:
+    """What is there, or among the dead letters, is so whatever else is known."""
+    given = {"gone": passed, "here": passed, "letter": passed}
+    found = judge(given, arrived={"here"}, letters={"letter", "here"}, whole=whole)
+    assert found == {"gone": outcome, "here": "arrived", "letter": "dead_lettered"}
+    told = count(found)
+    assert told.sampled == 3
+    judged = 3 if outcome == "lost" else 2
+    assert told.bound == missed_at_most(judged, told.lost)
+
+
+def test_every_end_is_counted() -> None:
+    """Each by itself."""
+    told = count(
+        dict(enumerate(["arrived"] * 5 + ["dead_lettered"] * 4 + ["waiting"] * 3 + ["unread"] * 2 + ["lost"]))
+    )
+    assert (told.arrived, told.dead_lettered, told.waiting, told.unread, told.lost) == (5, 4, 3, 2, 1)
+    assert told.sampled == 15
+    assert told.bound == missed_at_most(10, 1)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.tables import Bucket, Row, compare, differing, held, portions
+from reconcile.tables import Bucket, Differences, Row, compare, differing, held, portions
 
 buckets = st.dictionaries(
     st.integers(0, 255),
@@ -53,3 +53,25 @@ def test_each_id_is_in_at_most_one_list(left: dict[str, Row], right: dict[str, R
     same = {key for key in left.keys() & right.keys() if left[key] == right[key]}
     assert set(named) == (left.keys() | right.keys()) - same
     assert (found.missing_left, found.missing_right) == (mirror.missing_right, mirror.missing_left)
+
+
+def test_a_bucket_holds_what_the_fuller_side_has() -> None:
+    """One that a side lacks is empty there."""
+    left, right = {1: Bucket(5, 0, 0), 2: Bucket(2, 0, 0)}, {1: Bucket(3, 0, 0), 3: Bucket(7, 0, 0)}
+    assert [held(key, left, right) for key in (1, 2, 3, 4)] == [5, 2, 7, 0]
+
+
+def test_a_portion_is_filled_to_the_brim() -> None:
+    """A larger bucket stands alone, and so does what follows it."""
+    left = {key: Bucket(rows, 0, 0) for key, rows in enumerate([2, 3, 1, 9, 1, 4, 5])}
+    assert portions(range(7), left, {}, most=5) == [[0, 1], [2], [3], [4, 5], [6]]
+    assert portions([], left, {}, most=5) == []
+    empty = {0: Bucket(0, 0, 1)}
+    assert portions([0], empty, {}, most=5) == [[0]]
+
+
+def test_what_was_found_elsewhere_is_taken_in() -> None:
+    """Each list by itself."""
+    found = Differences(["a"], ["b"], ["c"], ["d"])
+    found.add(Differences(["e"], ["f"], ["g"], ["h"]))
+    assert found == Differences(["a", "e"], ["b", "f"], ["c", "g"], ["d", "h"])
