@@ -168,15 +168,16 @@ def test_a_smuggled_record_that_goes_lost_again_is_lost(world: HauntedWorld, sta
     assert {notice.key for notice in world.opened("lost:")} <= {f"lost:{a}->{b}" for a, b in HOPS}
 
 
-def test_a_second_content_under_an_id_that_was_seen_is_a_copy(world: HauntedWorld) -> None:
-    """What came first is what counts: a stranger who comes after it makes no corruption of it."""
+def test_a_second_content_under_an_id_that_was_seen_is_a_spoilt_copy(world: HauntedWorld) -> None:
+    """Told as what it is; the canary itself arrived, and is lost to nobody."""
     world.run(20)
     first, other = world.arrived(2)
     world.strangers.write(PROCESSED, Forged(first, world.content(other)))
-    world.pipeline.fates[first].replayed = True
+    world.pipeline.fates[first].replayed = world.pipeline.fates[first].corrupted = True
     world.run(20)
     world.finish()
     assert faults(world) == []
     judged = world.track(first).judged
     assert judged is not None
-    assert judged.flags == {Flag.DUPLICATED}
+    assert judged.outcome is Outcome.ON_TIME
+    assert judged.flags == {Flag.DUPLICATED, Flag.CORRUPT}

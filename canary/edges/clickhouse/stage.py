@@ -179,7 +179,7 @@ class ClickHouseStage:
             return look
         whole = self._ask(self._main, copied, replace(plan, contents=True), tenants)
         single = (one for one in look.sightings if rows[one.id] == 1)
-        counts = Counter(look.counts) + Counter(whole.counts)
+        counts = Counter(look.counts) | Counter(whole.counts)  # the same rows are odd in the same ways twice
         return replace(look, sightings=(*single, *whole.sightings), counts=counts)
 
     def _last_look(self, wanted: Sequence[Wanted]) -> Look:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -24,7 +25,7 @@ POSTHOG_COLUMNS = {
     "_timestamp": "DateTime",
     "_offset": "UInt64",
 }
-LOOK = sql.Prune(day=True, rest=True)
+LOOK = sql.Prune(day=True, rest=True, event=True)
 COPIES = sql.Prune(day=False, rest=True)
 LAST = sql.Prune(day=False, rest=False)
 
@@ -93,11 +94,12 @@ def test_days_reach_from_the_day_before_to_the_day_after() -> None:
     assert asked.parameters["until"] == "2026-03-03 00:00:00"
 
 
-def test_copies_keep_all_but_the_day() -> None:
-    """Copies may lie on any day, and rows that came before the send are none."""
+def test_copies_keep_all_but_the_day_and_the_name() -> None:
+    """Copies may lie on any day and under any name, and rows that came before the send are none."""
     asked = _lookup(_shape(), COPIES)
     assert "since" not in asked.parameters
-    assert "event IN" in asked.sql
+    assert "event IN" not in asked.sql
+    assert "event IN" in _lookup(_shape(), replace(COPIES, event=True)).sql
     assert "COALESCE(inserted_at, _timestamp) >= toDateTime64({arrived:String}, 6, 'UTC')" in asked.sql
     assert asked.parameters["arrived"] == "2026-02-28 06:00:00"
 
