@@ -55,7 +55,8 @@ def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> lis
         expected = expected | {"undelivered"}
     if judged.outcome not in expected:
         wrong.append(f"called {judged.outcome}, is {expected}")
-    if judged.outcome == "lost" and not may_miss and judged.hop != fate.gone_hop:
+    hops = (judged.hop, *judged.spanned) if may_miss else (judged.hop,)  # over what nobody could read
+    if judged.outcome == "lost" and fate.gone_hop not in hops:
         wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
     if far_late(fate, world.terms) and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")

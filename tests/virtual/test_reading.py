@@ -42,8 +42,10 @@ def _wrong(steps: list[Step], reads: Reads, *, may_miss: bool = False) -> list[s
 @FEW
 @given(steps=schedules(PIPELINE, INGRESS))
 def test_every_fault_of_the_pipeline_is_named_and_nothing_else(reads: Reads, steps: list[Step]) -> None:
-    """Every loss at its hop, proven; nothing that is not so."""
-    assert _wrong(steps, reads) == []
+    """Every loss at its hop, proven; nothing that is not so. What retention removed before anybody searched
+    for it is lost over both hops beside it."""
+    expired = any(step.fault[0] == "expire" for step in steps)
+    assert _wrong(steps, reads, may_miss=expired) == []
 
 
 @pytest.mark.parametrize("reads", MODES, ids=IDS)
