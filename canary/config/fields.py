@@ -23,6 +23,9 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _LONGEST = timedelta(days=3650)
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+MOST_PARTITIONS = 100_000
+"""More than a topic can have: what is larger is a slip of the finger."""
 
 
 class Table(BaseModel):
@@ -77,13 +80,28 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def below(folder: str | Path, value: str | Path) -> Path:
+    """The path of a file as the system can take it; a relative one starts at `folder`.
+
+    Its limits are Linux's (path_resolution(7)): asking for a longer one raises instead of finding nothing.
+    """
+    if any(ord(letter) < 32 for letter in str(value)):
+        raise wrong("must not hold control characters")
+    try:
+        path = Path(folder) / Path(value).expanduser()
+    except RuntimeError:
+        raise wrong("begins with a home folder that is not there") from None
+    parts = [len(part.encode(errors="surrogateescape")) for part in path.parts]
+    if max(parts) > _LONGEST_NAME or sum(parts) + len(parts) > _LONGEST_PATH:
+        raise wrong("is too long for the path of a file")
+    return path
+
+
 def _resolve(value: Any, info: ValidationInfo) -> Any:
     folder = (info.context or {}).get("folder")
     if isinstance(value, str) and not value:
         raise wrong("must not be empty")
-    if isinstance(value, str | Path) and folder is not None:
-        return Path(folder) / Path(value).expanduser()
-    return value
+    return below(folder, value) if isinstance(value, str | Path) and folder is not None else value
 
 
 def _secret(value: Any, _: ValidationInfo) -> Any:

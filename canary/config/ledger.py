@@ -1,12 +1,11 @@
 """`[ledger]`: where it is written down what was sent and seen, and for how long it is kept."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
-from canary.config.fields import Span, Table, wrong
+from canary.config.fields import Span, Table, below, wrong
 
 _SCHEME = "sqlite:///"
 
@@ -18,7 +17,7 @@ def _ledger_url(value: Any, info: ValidationInfo) -> Any:
     path = value.removeprefix(_SCHEME)
     if folder is None or path == ":memory:":
         return value
-    return f"{_SCHEME}{Path(folder) / Path(path).expanduser()}"
+    return f"{_SCHEME}{below(folder, path)}"
 
 
 class LedgerConfig(Table):

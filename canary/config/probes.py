@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from canary.config.fields import (
+    MOST_PARTITIONS,
     Count,
     FilePath,
     Flag,
@@ -30,6 +31,8 @@ def _lanes(value: Any) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     if value != "auto" and not whole:
         raise wrong('must be "auto" or a number of at least 1')
+    if value != "auto" and value > MOST_PARTITIONS:
+        raise wrong(f"must be at most {MOST_PARTITIONS}")
     return value
 
 
@@ -41,6 +44,8 @@ def _json_text(value: Any) -> Any:
         json.loads(value)
     except json.JSONDecodeError as error:
         raise wrong(f"must be JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise wrong("is nested too deeply") from None
     return value
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canary.config.fields import (
+    MOST_PARTITIONS,
     Addresses,
     Count,
     Flag,
@@ -57,7 +58,7 @@ class KafkaStageConfig(Table):
     topic: Text
     key: Text = LATER_KEY
     partitioner: Literal["murmur2", "crc32", "unknown"] = "crc32"
-    partitions: Annotated[Count, Field(ge=1)] | None = None
+    partitions: Annotated[Count, Field(ge=1, le=MOST_PARTITIONS)] | None = None
     consumer_group: Text | None = None
     alternates: Texts = ()
     dead_letters: Texts = ()
