@@ -74,7 +74,7 @@ def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
         wrong.append("not called duplicated")
     if "out_of_order" in flags and not fate.overtaken:
         wrong.append("out of order, and was not")
-    if "corrupt" in flags and not fate.corrupted:
+    if "corrupt" in flags and not fate.corrupted and not fate.copy_corrupted:
         wrong.append("corrupt, and was not")
     if fate.corrupted and "corrupt" not in flags and not may_miss:
         wrong.append("not called corrupt")

@@ -35,6 +35,7 @@ class Fate:
     copied_at: set[str] = field(default_factory=set)
     replayed: bool = False
     corrupted: bool = False
+    copy_corrupted: bool = False
     detoured: bool = False
     done: list[str] = field(default_factory=list)
     partition: int = 0
@@ -148,7 +149,9 @@ class Pipeline:
             return
         again = stage in fate.appended  # a copy may come when its window has long been settled
         mangled = self.mangle if self._ordered("corrupt", stage, fate) else record.mangled
-        fate.corrupted |= mangled not in LAWFUL
+        if mangled not in LAWFUL:
+            fate.corrupted |= not again
+            fate.copy_corrupted |= again
         if mangled:
             fate.done.append(f"mangled ({mangled})")
         name = stage

@@ -283,7 +283,8 @@ def test_a_spoilt_copy_is_corrupt_whichever_comes_first(world: World, mangle: st
     world.run(1)
     world.pipeline.todo.clear()
     world.finish()
-    spoilt = [id_ for id_, fate in world.pipeline.fates.items() if fate.corrupted]
+    fates = world.pipeline.fates
+    spoilt = [id_ for id_, fate in fates.items() if fate.corrupted or fate.copy_corrupted]
     assert spoilt
     judged = [world.track(id_).judged for id_ in spoilt]
     assert all(one is not None and one.flags >= {Flag.CORRUPT, Flag.DUPLICATED} for one in judged)

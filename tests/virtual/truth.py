@@ -119,7 +119,7 @@ def _of_its_way(fate: Fate) -> Iterator[str]:
     for kind, holds in (
         ("out_of_order", fate.overtaken),
         ("detoured", fate.detoured or "dead-lettered" in fate.done),
-        ("corrupt", fate.corrupted),
+        ("corrupt", fate.corrupted or fate.copy_corrupted),
     ):
         if holds:
             yield from (f"{kind}:{stage}" for stage in STAGES)

@@ -82,7 +82,7 @@ class TopicTracer:
         if bounds is not None and bounds.start > find.offset:
             return True, f"retention removed {where} before group {group} came to it"
         if committed is None:
-            return None, f"group {group} has never committed on {find.place}, partition {find.partition}"
+            return False, f"group {group} has never committed on {find.place}, partition {find.partition}"
         return False, f"group {group} has not finished with {where}: it is at {committed}"
 
     def _drained(self, group: str) -> bool | None:
