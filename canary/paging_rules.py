@@ -58,7 +58,7 @@ def _with(rules: Rules, told: RuleConfig) -> Rules:
 
 
 def _overlaid(rule: Rule, told: RuleConfig) -> Rule:
-    given = told.model_dump(exclude_none=True, exclude={"match", "hold", "repeat", "severity", "thin"})
+    given = told.model_dump(exclude_none=True, exclude={"match", "for", "repeat", "severity", "thin"})
     rule = replace(rule, **given)
     if told.hold is not None:
         rule = replace(rule, for_=told.hold)

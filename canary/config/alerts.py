@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from canary.config.fields import Count, Duration, Name, Number, Span, Table, Text, wrong
 
@@ -55,11 +55,14 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Day = Annotated[str, AfterValidator(_day)]
 
 
-class RuleConfig(Table):
+_Holding = create_model("_Holding", __base__=Table, **{"for": (Duration | None, None)})  # type: ignore[call-overload]
+"""With the key `for`, which is a word of Python's own and cannot be written as the others are."""
+
+
+class RuleConfig(_Holding):  # type: ignore[misc, valid-type]
     """`[[alerts.rules]]`: what is not set stays as it is by default for those keys."""
 
     match: str
-    hold: Duration | None = None
     repeat: Duration | None = None
     resolve_delay: Duration | None = None
     after_cause: Duration | None = None
@@ -71,6 +74,12 @@ class RuleConfig(Table):
     min_events: Annotated[Count, Field(ge=0)] | None = None
     min_bad: Annotated[Count, Field(ge=0)] | None = None
     thin: Literal["page", "ticket", "note", "nothing"] | None = None
+
+    @property
+    def hold(self) -> timedelta | None:
+        """What `for` says: how long it must hold before anybody is told."""
+        held: timedelta | None = getattr(self, "for")
+        return held
 
 
 class MaintenanceConfig(Table):

@@ -49,11 +49,11 @@ match = "lost:raw->events"
 severity = "note"
 [[alerts.rules]]
 match = ""
-hold = "3m"
+for = "3m"
 repeat = "0"
 [[alerts.rules]]
 match = "lost:"
-hold = "1m"
+for = "1m"
 thin = "nothing"
 """
     found = rules(tmp_path, text)
@@ -89,24 +89,24 @@ length = "1h"
 
 def test_lists_below_a_table_come_from_the_environment_too(tmp_path: Path) -> None:
     """A new item, and a key of one that is there."""
-    text = '[[alerts.rules]]\nmatch = "lost:"\nhold = "1m"\n'
-    changed = rules(tmp_path, text, CANARY_ALERTS__RULES__0__HOLD="2m")
+    text = '[[alerts.rules]]\nmatch = "lost:"\nfor = "1m"\n'
+    changed = rules(tmp_path, text, CANARY_ALERTS__RULES__0__FOR="2m")
     assert changed.of("lost:x").for_ == 2 * MINUTE
-    new = rules(tmp_path, "", CANARY_ALERTS__RULES__0__MATCH="lost:", CANARY_ALERTS__RULES__0__HOLD="5m")
+    new = rules(tmp_path, "", CANARY_ALERTS__RULES__0__MATCH="lost:", CANARY_ALERTS__RULES__0__FOR="5m")
     assert new.of("lost:x").for_ == 5 * MINUTE
 
 
 def test_they_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
     """As TOML that reads back as the same, each value with its line."""
     objective = '[[objectives]]\nname = "o"\nkind = "downtime"\ntarget = 99.9\n'
-    text = f'[[alerts.rules]]\nmatch = "lost:"\nhold = "1m"\n{objective}'
+    text = f'[[alerts.rules]]\nmatch = "lost:"\nfor = "1m"\n{objective}'
     known = loaded(tmp_path, text)
     shown = to_toml(known)
     back = tomllib.loads(shown)
     assert back["alerts"]["rules"][0]["match"] == "lost:"
     assert back["objectives"][0]["target"] == 99.9
     line = GOOD.count("\n") + 3
-    assert f'hold = "60s"  # {known.source}:{line}' in shown
+    assert f'for = "60s"  # {known.source}:{line}' in shown
 
 
 def test_a_budget_of_a_few_events_is_a_warning(tmp_path: Path) -> None:
