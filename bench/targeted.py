@@ -5,14 +5,15 @@ shows each a second after its send), but one in 50, which only Kafka shows. Writ
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +25,8 @@ from bench.figures import Figure, Setting, as_json, at_least, plain, setting, te
 from bench.traffic import PROBE, SECRET
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
+from canary.edges.kafka.stage import ClientName
+from canary.edges.kafka.trust import Reading
 from canary.identity import Verifier
 from canary.sandbox.broker import Apache
 from canary.sandbox.doors import Doors
@@ -36,6 +39,17 @@ SEEK_AFTER = timedelta(seconds=5)
 ARRIVES = timedelta(seconds=1)
 MISSING = 50
 SETTLE = 5.0
+"""Seconds in which a way learns how records' times lie, before it is measured,"""
+
+AFTER = 3.0
+"""and in which it may still show who was sent until the end of that."""
+
+WAYS: Sequence[tuple[str, Reading, ClientName]] = (
+    ("full", "full", "kafka-python"),
+    ("full by librdkafka", "full", "librdkafka"),
+    ("targeted", "targeted", "kafka-python"),
+    ("on demand", "on_demand", "kafka-python"),
+)
 
 
 @dataclass(slots=True)
@@ -52,7 +66,7 @@ class Canaries:
             with self.lock:
                 self.sent[UUID(one)] = (int(partition), sent_at, number % MISSING == 0)
 
-    def wanted(self, now: datetime, since: datetime, seen: set[UUID]) -> list[Wanted]:
+    def wanted(self, now: datetime, since: datetime, seen: Container[UUID]) -> list[Wanted]:
         with self.lock:
             sent = list(self.sent.items())
         return [
@@ -101,25 +115,30 @@ def _measured(address: str, seconds: float) -> Sequence[Figure]:
     try:
         while not canaries.sent and traffic.poll() is None:
             time.sleep(0.1)
-        return [
-            figure
-            for reading in ("full", "targeted", "on_demand")
-            for figure in _one(address, topic, reading, canaries, seconds)
-        ]
+        return [figure for way in WAYS for figure in _one(address, topic, way, canaries, seconds)]
     finally:
         traffic.kill()
         traffic.wait()
 
 
-def _one(address: str, topic: str, reading: str, canaries: Canaries, seconds: float) -> Sequence[Figure]:
+def _one(
+    address: str, topic: str, way: tuple[str, Reading, ClientName], canaries: Canaries, seconds: float
+) -> Sequence[Figure]:
     """Read in one way for so long, after a few seconds to learn how records' times lie."""
+    name, reading, client = way
     line = Line(SystemClock())
     verifier = Verifier(SECRET, [PROBE])
-    settings = Settings(
-        "raw", (address,), topic, wait=timedelta(milliseconds=750), every=timedelta(milliseconds=500)
-    )
     stage = KafkaStage(
-        replace(settings, reading=reading, seek_after=SEEK_AFTER),  # type: ignore[arg-type]
+        Settings(
+            "raw",
+            (address,),
+            topic,
+            wait=timedelta(milliseconds=750),
+            every=timedelta(milliseconds=500),
+            reading=reading,
+            client=client,
+            seek_after=SEEK_AFTER,
+        ),
         marks=Marks(verifier.recognises, "ingestion_canary", "canary-"),
         now=line.now,
         resume=Resume(),
@@ -127,54 +146,61 @@ def _one(address: str, topic: str, reading: str, canaries: Canaries, seconds: fl
     consumer = KafkaConsumer(bootstrap_servers=address, proxy_url="direct://")
     try:
         stage.look(())
-        since, seen = line.now(), set[UUID]()
+        since, seen = line.now(), dict[UUID, datetime]()
         _read(stage, canaries, line, since, seen, SETTLE)
         before, used, began = _end(consumer, topic), time.process_time(), time.monotonic()
         marked = line.now()
         counts = _read(stage, canaries, line, since, seen, seconds)
         cpu = (time.process_time() - used) / (time.monotonic() - began) * 100
         grown = _end(consumer, topic) - before
-        until = line.now() - timedelta(seconds=1)
-        due = _due(canaries, reading, marked - SEEK_AFTER, until)
+        due = _due(canaries, reading, marked, line.now())
+        _read(stage, canaries, line, since, seen, AFTER)
     finally:
         stage.close()
         consumer.close()
-    followed = len(due & seen) / max(len(due), 1) * 100
     share = counts["records_read"] / grown * 100
-    name = reading.replace("_", " ")
     note = f"{counts['records_read']:,} of {grown:,} messages, {counts['bytes_read'] / 1e6:.1f} MB"
-    if reading == "full":
-        fetched = plain(f"{name}: share of the topic fetched", share, unit="%", note=note)
-    else:
-        fetched = under(f"{name}: share of the topic fetched", share, aim=2, unit="%", note=note)
+    what, unit = f"{name}: share of the topic fetched", "%"
+    fetched = (
+        plain(what, share, unit=unit, note=note)
+        if reading == "full"
+        else under(what, share, aim=2, unit=unit, note=note)
+    )
+    followed = [(seen[one] - at).total_seconds() for one, at in due.items() if one in seen]
     return [
         fetched,
         at_least(
             f"{name}: canaries seen",
-            followed,
+            len(followed) / max(len(due), 1) * 100,
             aim=100,
             unit="%",
             note=f"of {len(due)} that had to be looked for",
         ),
+        plain(f"{name}: seen after its send, median", statistics.median(followed or [0.0]), unit="s"),
         plain(f"{name}: CPU of the reader", cpu, unit="% of a core"),
     ]
 
 
-def _due(canaries: Canaries, reading: str, since: datetime, until: datetime) -> set[UUID]:
-    """The canaries that had to be seen by then."""
+def _due(canaries: Canaries, reading: Reading, since: datetime, until: datetime) -> dict[UUID, datetime]:
+    """The canaries that had to be seen, and when they were sent: on demand, those that turned late then."""
     if reading == "on_demand":
-        until -= SEEK_AFTER
-    else:
-        since += SEEK_AFTER
+        since, until = since - SEEK_AFTER, until - SEEK_AFTER
     with canaries.lock:
         sent = list(canaries.sent.items())
     return {
-        one for one, (_, at, missing) in sent if since <= at < until and (missing or reading != "on_demand")
+        one: at
+        for one, (_, at, missing) in sent
+        if since <= at < until and (missing or reading != "on_demand")
     }
 
 
 def _read(
-    stage: KafkaStage, canaries: Canaries, line: Line, since: datetime, seen: set[UUID], seconds: float
+    stage: KafkaStage,
+    canaries: Canaries,
+    line: Line,
+    since: datetime,
+    seen: dict[UUID, datetime],
+    seconds: float,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
     until = time.monotonic() + seconds
@@ -182,8 +208,10 @@ def _read(
         look = stage.look(canaries.wanted(line.now(), since, seen))
         if look.blind:
             sys.stderr.write(f"blind: {look.blind}\n")
+        for note in look.notes:
+            sys.stderr.write(f"{note}\n")
         counts.update(look.counts)
-        seen.update(item.id for item in look.sightings)
+        seen.update((item.id, item.seen_at) for item in look.sightings if item.id not in seen)
     return counts
 
 

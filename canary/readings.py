@@ -253,6 +253,11 @@ class Reading:
         """In how many partitions of a topic canaries were seen within the last hour."""
         return sum(now - at <= VISITED for at in self._visited.values())
 
+    def unvisited(self, now: datetime) -> Sequence[int]:
+        """The partitions of a topic, as far as they are known, in which none were."""
+        seen = {partition for partition, at in self._visited.items() if now - at <= VISITED}
+        return sorted(set(range(self.partitions or 0)) - seen)
+
     def age(self, now: datetime) -> timedelta | None:
         """How long ago this stage was last read up to its end."""
         if not self.spec.topic:

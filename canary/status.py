@@ -79,6 +79,7 @@ class Status:
             "age_seconds": age.total_seconds() if age is not None else None,
             "partitions": reading.partitions,
             "partitions_visited": reading.visited(now) if reading.spec.topic else None,
+            "partitions_unvisited": reading.unvisited(now) if reading.spec.topic else None,
             "reading": reading.mode or None,
             "lag_messages": reading.lag() if reading.spec.topic else None,
             "positions_unreadable": reading.positions_unreadable,

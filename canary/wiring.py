@@ -65,6 +65,7 @@ def kafka_settings(
         timeout=stage.timeout,
         wait=POLL + every,
         every=every,
+        client=stage.client,
         rack=stage.client_rack or "",
         reading=stage.reading if following else "full",
         seek_after=config.canary.objective,

@@ -26,6 +26,7 @@ from reconcile.latency import summary
 COLOURS = {"ok": "green", "degraded": "yellow", "fault": "bold red", "unknown": "magenta"}
 NAGIOS = {"ok": "OK", "degraded": "WARNING", "fault": "CRITICAL", "unknown": "UNKNOWN"}
 LINE_EVERY = 2.0
+FEW = 10
 
 
 @contextlib.contextmanager
@@ -193,7 +194,9 @@ def _reading(stage: dict[str, Any]) -> str:
     if stage.get("reading") is None:
         return ""
     how = "" if stage["reading"] == "full" else f" {stage['reading'].replace('_', ' ')}"
-    return f"{how}, canaries in {stage['partitions_visited']} of {stage['partitions']} partitions"
+    none = stage.get("partitions_unvisited") or ()
+    without = f" (none in {', '.join(map(str, none[:FEW]))}{', ...' * (len(none) > FEW)})" if none else ""
+    return f"{how}, canaries in {stage['partitions_visited']} of {stage['partitions']} partitions{without}"
 
 
 def status_tables(known: dict[str, Any]) -> None:

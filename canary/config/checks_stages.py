@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from canary.config.checks_files import check_tls
@@ -81,6 +82,8 @@ def _kafka(draft: Draft, path: Path, stage: KafkaStageConfig, *, first: bool) ->
             draft.fault((*path, "key"), what, got=f"got {{{word}}}")
     if first and "{distinct_id}" not in stage.key:
         draft.warn((*path, "key"), "without {distinct_id} lanes cannot be aimed at partitions")
+    if stage.client == "librdkafka" and find_spec("confluent_kafka") is None:
+        draft.fault((*path, "client"), 'needs the extra "fast": pip install "ingestion-canary[fast]"')
     for side in ("alternates", "dead_letters"):
         if stage.topic in getattr(stage, side):
             draft.fault((*path, side), "must not hold the stage's own topic", also=("topic",))

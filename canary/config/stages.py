@@ -65,6 +65,7 @@ class KafkaStageConfig(Table):
     reading: Literal["auto", "full", "targeted", "on_demand"] = "auto"
     on_demand_above: Annotated[Number, Field(gt=0)] = 5_000.0
     sample_budget: Annotated[Count, Field(ge=0, le=1_000_000)] = 0
+    client: Literal["kafka-python", "librdkafka"] = "kafka-python"
     client_rack: Text | None = None
     tls: TlsConfig | None = None
     sasl: SaslConfig | None = None

@@ -27,7 +27,10 @@ def render(status: Mapping[str, Any]) -> str:
         f"<h1>Ingestion canary: {_e(status['instance'])}</h1>{head}",
         *(_condition(item) for item in wrong),
         "<h2>Stages</h2>",
-        _table(("stage", "read", "last read", "consumer lag", "clock skew"), map(_stage, status["stages"])),
+        _table(
+            ("stage", "read", "last read", "partitions with canaries", "consumer lag", "clock skew"),
+            map(_stage, status["stages"]),
+        ),
         "<h2>Last settled windows</h2>",
         _table(("window", "probe", "sent", "outcomes", "slowest"), map(_window, status["windows"])),
         "<h2>In flight</h2>",
@@ -55,9 +58,19 @@ def _stage(item: Mapping[str, Any]) -> list[str]:
         _e(item["name"]),
         blind,
         _seconds(item["age_seconds"]),
+        _partitions(item),
         _e(item["lag_messages"]),
         _seconds(item["skew_seconds"]),
     ]
+
+
+def _partitions(item: Mapping[str, Any]) -> str:
+    """How many canaries reach, and where none were seen."""
+    if item["partitions_visited"] is None:
+        return ""
+    none = ", ".join(map(str, item["partitions_unvisited"]))
+    told = f"{item['partitions_visited']} of {item['partitions']}"
+    return _e(f"{told}; none in {none}" if none else told)
 
 
 def _window(item: Mapping[str, Any]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 from canary.readings import Progress, Reading, StageSpec, Standing
-from canary.values import Coverage, Look, Position
+from canary.values import Coverage, Look, Position, Sighting
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -79,6 +80,19 @@ def test_a_partition_that_was_not_read_uncovers_the_topic() -> None:
     assert reading.covered_until(at(1)) is None
     reading.cover(Coverage("raw", 1, at(0), at(7), 1))
     assert reading.covered_until(at(1)) == at(7)
+
+
+def test_partitions_without_canaries_are_known() -> None:
+    """Those in which none was seen within the last hour, in the topic itself and not beside it."""
+    reading = Reading(StageSpec("raw", topic=True, place="raw", others=("overflow",)))
+    one = uuid4()
+    seen = [
+        Sighting(one, "raw", place, seen_at=at(when), partition=number)
+        for place, number, when in (("raw", 0, 0), ("raw", 2, 1800), ("overflow", 1, 1800))
+    ]
+    reading.learn(Look("raw", at(1800), at(1800), partitions=4, sightings=seen))
+    assert (reading.visited(at(1800)), reading.unvisited(at(1800))) == (2, [1, 3])
+    assert (reading.visited(at(3700)), reading.unvisited(at(3700))) == (1, [0, 1, 3])
 
 
 def made_again() -> Reading:

@@ -37,9 +37,11 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             yield broker
 
 
-@pytest.fixture(params=["full", "searched"])
+@pytest.fixture(params=["full", "searched", "librdkafka"])
 def reading(request: pytest.FixtureRequest, lab: Lab) -> str:
-    """Full reading; and reading on demand while a canary is missing, which has to promise the same."""
+    """Full reading with each client, and on demand while a canary is missing: all promise the same."""
+    if request.param == "librdkafka" and isinstance(lab, Fake):
+        pytest.skip("there is nothing to read with librdkafka")
     if request.param == "searched" and "seek" not in lab.can:
         pytest.skip("this broker's topics are read whole")
     return str(request.param)
@@ -54,7 +56,13 @@ def bench(lab: Lab, reading: str) -> Iterator[Bench]:
         lab=lab,
         line=Line(SystemClock()),
         mint=Mint(SECRET, "tests"),
-        settings=Settings("raw", (lab.address,), topic, wait=timedelta(milliseconds=100)),
+        settings=Settings(
+            "raw",
+            (lab.address,),
+            topic,
+            wait=timedelta(milliseconds=100),
+            client="librdkafka" if reading == "librdkafka" else "kafka-python",
+        ),
         marks=Marks(verifier.recognises, "ingestion_canary", "canary-"),
         opened=[],
         searched=reading == "searched",

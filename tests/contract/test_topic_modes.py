@@ -60,7 +60,8 @@ def seeker(
     """Looks until the stage has begun."""
     if "seek" not in bench.lab.can:
         pytest.skip("this broker's topics are read whole")
-    bench.searched = False
+    if bench.searched:
+        pytest.skip("how much is read is chosen here")
     made = Seeker(bench, bench.stage(reading=reading, seek_after=after, resume=resume))
     made.wanted = {one.id: one for one in wanted}
     for _ in range(60):

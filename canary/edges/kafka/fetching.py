@@ -76,12 +76,16 @@ class Fetching:
         for node, places in by_broker.items():
             if node not in self._sent:
                 parts = self._partitions
-                asked = {p: From(parts.readings[p].next_offset, parts.epoch(p)) for p in places}
+                asked = {p: From(self._offset(parts.readings[p]), parts.epoch(p)) for p in places}
                 led = frozenset(place for place in places if leaders[place] == node)
                 question = self._leaderships.ask(client, node, {p: asked[p].epoch for p in led})
                 sent_at = self._now()
                 pending = client.begin(requests.fetch, client, node, asked, ids, limits)
                 self._sent[node] = _Sent(pending, sent_at, asked, led, question)
+
+    def _offset(self, reading: Reading) -> int:
+        """Where to ask from."""
+        return reading.next_offset
 
     def _by_broker(
         self, places: Sequence[Place]
@@ -157,29 +161,34 @@ class Fetching:
             self.redirected = True
             if trusted:
                 reading.told(answer.end, sent_at=item.sent_at)
-        elif reading.next_offset == item.asked[answer.place].offset:  # else we no longer ask for that
-            return self._read(reading, answer, item.sent_at if trusted else None)
+        else:
+            return self._taken(
+                reading, answer, item.asked[answer.place].offset, item.sent_at if trusted else None
+            )
         return []
+
+    def _taken(
+        self, reading: Reading, answer: Fetched, asked: int, led_at: datetime | None
+    ) -> list[Sighting]:
+        """Take the records; `led_at` is when a leader was asked who knows its end, else None."""
+        if reading.next_offset != asked:
+            return []  # we no longer ask for that
+        position, found = self._records(reading, answer)
+        if position is not None:
+            self._advance(reading, answer, position, led_at)
+        return found
+
+    def _advance(self, reading: Reading, answer: Fetched, position: int, led_at: datetime | None) -> None:
+        if led_at is None:
+            reading.read_replica(position, end=answer.end, complete=answer.complete)
+        else:
+            reading.read(position, end=answer.end, sent_at=led_at, complete=answer.complete)
 
     def _nearer(self, reading: Reading, answer: Fetched) -> bool:
         """Whether the leader would have us read elsewhere."""
         reading.log_start = answer.log_start if answer.log_start is not None else reading.log_start
         self._replicas.named(answer.place, answer.preferred)
         return answer.preferred >= 0
-
-    def _read(self, reading: Reading, answer: Fetched, led_at: datetime | None) -> list[Sighting]:
-        """Take the records; `led_at` is when a leader was asked who knows its end, else None."""
-        if answer.data:
-            position, found = self._records(reading, answer)
-            if position is None:
-                return found
-        else:
-            position, found = reading.next_offset, []
-        if led_at is None:
-            reading.read_replica(position, end=answer.end, complete=answer.complete)
-        else:
-            reading.read(position, end=answer.end, sent_at=led_at, complete=answer.complete)
-        return found
 
     def _records(self, reading: Reading, answer: Fetched) -> tuple[int | None, list[Sighting]]:
         """Where reading goes on (None: it cannot), and the canaries up to there."""
@@ -211,6 +220,9 @@ class Fetching:
                 )
                 return None, found
         return position, found
+
+    def close(self) -> None:
+        """Nothing here outlives the connection."""
 
     def _sightings(self, records: Sequence[Record], spot: Spot) -> list[Sighting]:
         look = self._recogniser.sighting

@@ -1,6 +1,7 @@
-"""How a Kafka connection is secured, as settings of the client library; secrets are read when needed."""
+"""How a Kafka connection is secured, as settings of each client library; secrets are read when needed."""
 
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -54,6 +55,32 @@ def library_settings(tls: Tls | None, sasl: Sasl | None) -> Mapping[str, Any]:
             settings["sasl_oauth_token_provider"] = _Tokens(sasl.secret)
         else:
             settings.update(sasl_plain_username=sasl.username, sasl_plain_password=sasl.secret())
+    return settings
+
+
+TOKEN_FOR = 300.0
+"""Seconds after which librdkafka is given the token anew: something else keeps it fresh."""
+
+
+def librdkafka_settings(tls: Tls | None, sasl: Sasl | None) -> Mapping[str, Any]:
+    """The same in the words of librdkafka. Raises OSError where a secret cannot be read."""
+    settings: dict[str, Any] = {"security.protocol": _protocol(tls, sasl)}
+    if tls is not None:
+        files = {
+            "ssl.ca.location": tls.ca_file,
+            "ssl.certificate.location": tls.certificate_file,
+            "ssl.key.location": tls.key_file or tls.certificate_file,
+            "ssl.key.password": tls.key_password() if tls.key_password else None,
+        }
+        settings.update({name: text for name, text in files.items() if text})
+        settings["ssl.endpoint.identification.algorithm"] = "https" if tls.check_hostname else "none"
+    if sasl is not None:
+        settings["sasl.mechanism"] = sasl.mechanism
+        if sasl.mechanism == "OAUTHBEARER":
+            secret = sasl.secret
+            settings["oauth_cb"] = lambda _config: (secret(), time.time() + TOKEN_FOR)
+        else:
+            settings.update({"sasl.username": sasl.username, "sasl.password": sasl.secret()})
     return settings
 
 

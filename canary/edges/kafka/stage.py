@@ -7,24 +7,27 @@ stands in `kafka_reading`. Only committed records are read.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
+from canary.edges.kafka.carried import Source, chosen
+from canary.edges.kafka.carrier import Carrier
 from canary.edges.kafka.client import Access, Client, TroubleError
 from canary.edges.kafka.cluster import Cluster
-from canary.edges.kafka.fetching import Fetching
 from canary.edges.kafka.partitions import ALTERNATE, DEAD_LETTER, Partitions
 from canary.edges.kafka.positions import Positions
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.record import Recogniser
-from canary.edges.kafka.replicas import Replicas
 from canary.edges.kafka.requests import Limits
 from canary.edges.kafka.security import Sasl, Tls
 from canary.edges.kafka.seeking import Seeking
 from canary.edges.kafka.sought import Sought
 from canary.edges.kafka.trust import Reading as ReadingMode
 from canary.values import Look, Marks, Now, Position, Resume, Sighting, Wanted
+
+ClientName = Literal["kafka-python", "librdkafka"]
 
 EARLY = 0.025
 """Some brokers answer an empty fetch at once: ask again after so many seconds, not in a tight loop."""
@@ -43,7 +46,7 @@ class Settings:
     `answer_bytes` and `partition_bytes` bound what one fetch may bring.
 
     `reading` says how much of the topic is read, as `seeking` explains; `auto` is all of it, but on demand
-    while it has more than `on_demand_above` messages a second.
+    while it has more than `on_demand_above` messages a second. `client` carries what is read in bulk.
     """
 
     name: str
@@ -64,12 +67,21 @@ class Settings:
     reading: ReadingMode = "full"
     seek_after: timedelta = timedelta(seconds=30)
     on_demand_above: float = 5_000
+    client: ClientName = "kafka-python"
 
 
 class KafkaStage:
     """Looks at one topic. One thread looks; `interrupt` and `close` may be called from any."""
 
-    def __init__(self, settings: Settings, *, marks: Marks, now: Now, resume: Resume) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        marks: Marks,
+        now: Now,
+        resume: Resume,
+        source: Callable[[Settings], Source] = Carrier,
+    ) -> None:
         self.name = settings.name
         self._settings = settings
         self._now = now
@@ -90,9 +102,7 @@ class KafkaStage:
         self._cluster = Cluster(access, sorted(sides))
         self._partitions = Partitions(sides, now=now, resume=resume)
         self._recogniser = Recogniser(marks)
-        self._fetching = Fetching(
-            settings.name, self._partitions, self._recogniser, replicas=Replicas(settings.rack), now=now
-        )
+        self._fetching = chosen(settings, self._partitions, self._recogniser, now=now, source=source)
         self._positions = Positions(settings.next_group, now=now)
         self._expired = 0
         self._seeking = Seeking(
@@ -276,3 +286,4 @@ class KafkaStage:
     def close(self) -> None:
         """Hang up; returns within a second whatever state the cluster is in."""
         self._cluster.close()
+        self._fetching.close()

@@ -126,3 +126,15 @@ def test_show_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_flags(file: Path, arguments: list[str]) -> None:
     """A wrong command line is 64, whatever the file says."""
     assert invoke(["config", *arguments, "--config", str(file)]) == 64
+
+
+def test_a_client_that_is_not_installed_is_told(file: Path) -> None:
+    """With the extra that brings it; whoever has it may choose it."""
+    file.write_text(file.read_text().replace('topic = "raw"', 'topic = "raw"\nclient = "librdkafka"'))
+    without = "import sys; sys.modules['confluent_kafka'] = None; from canary.cli import main; main()"
+    command = [sys.executable, "-c", without, "config", "check", "--config", str(file)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 78
+    problem = 'needs the extra "fast": pip install "ingestion-canary[fast]" (got "librdkafka")'
+    assert ran.stdout.splitlines() == [f"{file}: 1 problem", f"  stages.raw.client: {problem}"]
+    assert invoke(["config", "check", "--config", str(file)]) == 0

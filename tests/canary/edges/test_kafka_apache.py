@@ -30,13 +30,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
         yield broker
 
 
-@pytest.fixture
-def edge(lab: Real) -> Iterator[Callable[[str, int], KafkaStage]]:
+@pytest.fixture(params=["kafka-python", "librdkafka"])
+def edge(lab: Real, request: pytest.FixtureRequest) -> Iterator[Callable[[str, int], KafkaStage]]:
     opened: list[KafkaStage] = []
 
     def opened_on(topic: str, partitions: int) -> KafkaStage:
         lab.make(topic, partitions)
-        settings = Settings("raw", (lab.address,), topic, wait=timedelta(milliseconds=100))
+        wait = timedelta(milliseconds=100)
+        settings = Settings("raw", (lab.address,), topic, wait=wait, client=request.param)
         stage = KafkaStage(settings, marks=MARKS, now=LINE.now, resume=Resume())
         opened.append(stage)
         looks(stage, lambda look: len(look.coverage) == partitions)
@@ -52,6 +53,7 @@ def looks(stage: KafkaStage, enough: Callable[[Look], bool]) -> list[Look]:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         found.append(stage.look(()))
+        assert not [note for note in found[-1].notes if "librdkafka" in note]  # it never gave up
         if enough(found[-1]):
             return found
     raise AssertionError(f"not within 20 s; the last look was {found[-1]}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import (
     ACL,
     ACLOperation,
@@ -43,10 +43,11 @@ SECURITY = "org.apache.kafka.common.security"
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A node that lets in by certificate at one address and by SASL over TLS at another."""
+    """A node that lets in by certificate at one address, by SASL over TLS at another, and all at a third."""
 
     tls: str
     sasl: str
+    inside: str
 
 
 def settings(folder: Path, tls: int, sasl: int) -> dict[str, str]:
@@ -92,7 +93,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             ]
         )
         admin.close()
-        yield Guarded(f"{HOST}:{tls}", f"{HOST}:{sasl}")
+        yield Guarded(f"{HOST}:{tls}", f"{HOST}:{sasl}", node.address)
 
 
 Edge = Callable[..., KafkaStage]
@@ -102,12 +103,10 @@ Edge = Callable[..., KafkaStage]
 def edge(guarded: Guarded) -> Iterator[Edge]:
     opened: list[KafkaStage] = []
 
-    def made(
-        *, tls: Tls, sasl: Sasl | None = None, topic: str = "open", group: str | None = None
-    ) -> KafkaStage:
+    def made(*, tls: Tls, sasl: Sasl | None = None, topic: str = "open", **more: Any) -> KafkaStage:
         address = guarded.sasl if sasl else guarded.tls
         wait = timedelta(milliseconds=50)
-        given = Settings("raw", (address,), topic, tls=tls, sasl=sasl, wait=wait, next_group=group)
+        given = Settings("raw", (address,), topic, tls=tls, sasl=sasl, wait=wait, **more)
         opened.append(KafkaStage(given, marks=MARKS, now=Line(SystemClock()).now, resume=Resume()))
         return opened[-1]
 
@@ -205,6 +204,20 @@ def test_a_token_lets_in_until_it_expires(edge: Edge) -> None:
     assert stale not in repr(look)
 
 
+@pytest.mark.parametrize("way", ["certificate", *MECHANISMS, "OAUTHBEARER"])
+def test_librdkafka_is_let_in_by_the_same_settings(edge: Edge, guarded: Guarded, way: Any) -> None:
+    """What was written is carried by it, and not by the other client in its stead."""
+    secret = token(exp=time.time() + 600) if way == "OAUTHBEARER" else PASSWORD
+    sasl = None if way == "certificate" else Sasl(way, lambda: secret, "reader")
+    stage = edge(tls=CERTIFIED if sasl is None else TRUSTING, sasl=sasl, client="librdkafka")
+    until(stage, covered)
+    producer: Any = KafkaProducer(bootstrap_servers=guarded.inside, proxy_url="direct://")
+    producer.send("open", value=b"{}").get(10)
+    producer.close()
+    look = until(stage, lambda look: bool(look.counts.get("records_read")))
+    assert look.notes == []
+
+
 @pytest.mark.parametrize("topic", ["shut", "seen"])
 def test_a_topic_that_is_denied_is_named(edge: Edge, topic: str) -> None:
     """Whether it may not even be described, or described and not read."""
@@ -214,6 +227,6 @@ def test_a_topic_that_is_denied_is_named(edge: Edge, topic: str) -> None:
 
 def test_a_group_that_is_denied_hides_only_positions(edge: Edge) -> None:
     """The topic is read on; why there are no positions is told."""
-    stage = edge(tls=TRUSTING, sasl=Sasl("PLAIN", lambda: PASSWORD, "reader"), group=uuid.uuid4().hex)
+    stage = edge(tls=TRUSTING, sasl=Sasl("PLAIN", lambda: PASSWORD, "reader"), next_group=uuid.uuid4().hex)
     look = until(stage, lambda look: covered(look) and "not read yet" not in look.positions_unreadable)
     assert "Authorization" in look.positions_unreadable
