@@ -120,5 +120,4 @@ def calendar(config: Config, app: App, *, wait: Wait) -> Calendar | None:
     measure = Measure(app.metrics)
     found = Calendar(made, ledger=app.ledger, every=every, now=app.watch.desk.line.now, on_report=measure)
     found.restore()
-    app.watch.audits = found.standing
     return found

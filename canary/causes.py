@@ -30,6 +30,10 @@ def _causes(key: str, scene: Scene) -> Iterator[str]:
         yield from (f"blind:{name}" for name in of.split("->") if name in scene.names[1:])
     elif kind in ("rejected", "undelivered"):
         yield first
+    elif kind == "audit_late":
+        yield from ("behind:", "late:")
+    elif kind == "audit_blind":
+        yield from (f"blind:{name}" for name in of.rpartition(":")[2].split("->") if name in scene.names[1:])
     elif kind == "late":
         yield "behind:"
     elif kind == "not_sending":

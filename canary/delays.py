@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
@@ -13,6 +13,7 @@ class Delay:
 
     `seconds` by name (p50, p90, p99, max), empty without rows; `unknown` rows lack one of the two times,
     `negative` ones came before they were sent: clocks differ by that much. Both kinds are in no quantile.
+    `late` rows took longer than `late_after`.
     """
 
     start: datetime
@@ -21,3 +22,5 @@ class Delay:
     unknown: int
     negative: int
     seconds: Mapping[str, float]
+    late: int = 0
+    late_after: timedelta = timedelta.max

@@ -43,6 +43,10 @@ def _families(default: Rule, window: timedelta, lags: timedelta) -> Iterator[tup
         yield family, replace(default, min_bad=2)
     # A slow insert now and then is no ticket; and once it is one, it is not over at every better window.
     yield "late:", replace(default, open_at=0.05, close_at=0.02)
+    yield "audit_late:", replace(default, open_at=0.05, close_at=0.02)
+    # What one window lacks the next may have; and who cannot count for a moment owes nobody a ticket.
+    for family in ("audit_missing:", "audit_blind:"):
+        yield family, replace(default, for_=2 * window)
     # The last minutes stay down for as long as their canaries had to wait, whatever came after.
     yield "down:", replace(default, after_cause=lags + timedelta(minutes=2))
     # At low rates one bad event is a burn rate of any height.

@@ -16,6 +16,7 @@ REAL: tuple[Told, ...] = (
     ("ingress_blind", "gauge", "1 while the ingress's counters cannot be read.", ()),
     ("delay_seconds", "gauge", "Delay of the real traffic in the last window.", ("stage", "quantile")),
     ("delay_rows_total", "counter", "Rows of the real traffic whose delay was asked for.", ("stage",)),
+    ("delay_late_rows_total", "counter", "Those of them that took longer than the objective.", ("stage",)),
     ("delay_blind", "gauge", "1 while the delay of the real traffic cannot be asked for.", ("stage",)),
     (
         "between_sampled_total",
@@ -51,7 +52,7 @@ def series(stages: Sequence[str], hops: Sequence[str]) -> Iterator[tuple[str, li
     """Name -> labels of what is there from the start."""
     yield "ingress_dropped_total", [("unknown",)]
     yield "delay_seconds", [(stage, quantile) for stage in stages for quantile in QUANTILES]
-    for name in ("delay_rows_total", "delay_blind"):
+    for name in ("delay_rows_total", "delay_late_rows_total", "delay_blind"):
         yield name, [(stage,) for stage in stages]
     yield "between_sampled_total", [(hop, outcome) for hop in hops for outcome in OUTCOMES]
     for name in ("between_share", "between_lost_at_most", "between_blind"):

@@ -15,6 +15,7 @@ from canary.flagged import flagged
 from canary.hints import of_losses
 from canary.paging_rules import STILL_DOWN
 from canary.rules_audit import audited, untold
+from canary.rules_traffic import beside, unseen
 from canary.scene import (
     Hop,
     Scene,
@@ -44,7 +45,8 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     found: list[Condition] = []
     for rule in (_lost, _behind, _blind, flagged, _stored, by_window, down, _ledger):
         found.extend(rule(scene))
-    found.extend(audited(scene.audits, scene.grace))
+    found.extend(audited(scene.real.audits, scene.grace))
+    found.extend(beside(scene.real.beside))
     found = [replace(one, muted_by=causes(one.key, scene)) for one in (*found, *scene.objectives)]
     if scene.instance:
         found = [replace(one, facts=(*one.facts, ("instance", scene.instance))) for one in found]
@@ -53,7 +55,8 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
 
 def _unknown(scene: Scene) -> Iterator[str]:
     yield from scene.unjudged
-    yield from untold(scene.audits)
+    yield from untold(scene.real.audits)
+    yield from unseen(scene.real.beside)
     if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
         yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
     if scene.waited_since is not None and scene.now - scene.waited_since < scene.down_after + STILL_DOWN:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from alerts.condition import Condition, Severity
-from canary.audit.calendar import Standing
+from canary.audit.beside import Real
 from canary.book import Book, Entry
 from canary.values import WindowReport
 from reconcile.outcome import INGRESS, Receipt
@@ -36,7 +36,7 @@ class Scene:
     objectives: Sequence[Condition] = ()
     """What the objectives say is used up too fast, and (by key) which of them cannot be judged."""
     unjudged: Sequence[str] = ()
-    audits: Sequence[Standing] = ()
+    real: Real = field(default_factory=Real)
     grace: timedelta = timedelta(seconds=60)
 
     @property

@@ -1,10 +1,12 @@
 """What the daemon knows at this moment, as one plain object: for the page, `canary status` and tests."""
 
 from collections import Counter, deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from canary import __version__
+from canary.audit.beside import Beside
+from canary.audit.calendar import Standing
 from canary.settle import Settled
 from canary.values import WindowReport
 from canary.watch import Watch
@@ -29,6 +31,7 @@ class Status:
         """The object as JSON has it."""
         desk = self._watch.desk
         now = desk.line.now()
+        real = self._watch.real()
         amended = self._watch.settler.reports
         with desk.lock:
             states = Counter(
@@ -66,6 +69,10 @@ class Status:
             ],
             "windows": [_window(item) for item in windows],
             "objectives": objectives,
+            "real": [
+                *(_audit(one, desk.plan.times.grace) for one in real.audits),
+                *map(_beside, real.beside),
+            ],
             "notes": dict(self._watch.notes),
             "ledger": desk.ledger_problem,
         }
@@ -99,6 +106,38 @@ def _window(report: WindowReport) -> dict[str, Any]:
         "slowest_seconds": report.latency.get("max"),
         "p50_seconds": report.latency.get("p50"),
         "amendments": report.amendments,
+    }
+
+
+def _audit(one: Standing, grace: timedelta) -> dict[str, Any]:
+    """The newest window of a table's audit; None where nothing is fresh."""
+    report = max(one.reports, key=lambda r: r.until, default=None)
+    told = (
+        ""
+        if report is None
+        else ", ".join(f"{n} {f.replace('_', ' ')}" for f, n in report.counts.items() if n)
+    )
+    return {
+        "kind": "audit",
+        "place": one.stage,
+        "start": None if report is None else _time(report.since),
+        "end": None if report is None else _time(report.until),
+        "verdict": None if report is None else report.verdict(grace).value,
+        "told": "" if report is None else f"{report.appended} appended: {told or 'none'}",
+        "trouble": one.trouble,
+    }
+
+
+def _beside(one: Beside) -> dict[str, Any]:
+    newest = one.windows[-1] if one.windows else None
+    return {
+        "kind": one.kind,
+        "place": one.place,
+        "start": None if newest is None else _time(newest.start),
+        "end": None if newest is None else _time(newest.end),
+        "verdict": None if newest is None else newest.verdict,
+        "told": "" if newest is None else one.line,
+        "trouble": one.trouble,
     }
 
 

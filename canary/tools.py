@@ -3,7 +3,6 @@
 Beside `app`, which puts the daemon and the checks together, the only file that names a concrete edge.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,12 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from canary.audit.between import BetweenAudit, Pace
-from canary.audit.delay import DelayAudit
-from canary.audit.ingress import IngressAudit
+from canary.app import App
+from canary.audit.beside import Keeper, Real
+from canary.audit.between import BETWEEN, BetweenAudit, Pace
+from canary.audit.calendar import Calendar
+from canary.audit.delay import DELAY, DelayAudit
+from canary.audit.ingress import COUNTED, IngressAudit
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
@@ -25,17 +27,18 @@ from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
 from canary.edges import clickhouse, kafka, prometheus
 from canary.event import EVENT_NAME
 from canary.lanes import Keying
-from canary.ledger import Ledger, LedgerError
-from canary.metrics import Metrics
+from canary.ledger import LedgerError
 from canary.trace import TablePlaces, TopicPlaces, Trace
 from canary.values import Now
 from canary.wiring import clickhouse_settings, kafka_settings
 from reconcile.counters import Names
+from reconcile.outcome import INGRESS
 
 SETTLED = timedelta(seconds=2)
 """So long after its deadline a window of canaries is settled, and its latency known."""
 
-_log = logging.getLogger("canary")
+FRESH = 5
+"""So many windows of canaries: what the real traffic showed before them says nothing of now."""
 
 
 @contextmanager
@@ -91,8 +94,12 @@ def _id_fields(config: Config) -> tuple[str, ...]:
     return tuple(match for match in matches if match.isidentifier())
 
 
-def beside(config: Config, now: Now, metrics: Metrics, ledger: Ledger) -> dict[str, Callable[[], timedelta]]:
-    """The daemon's steps that look at the real traffic, each for a loop of its own."""
+def beside(config: Config, app: App, audits: Calendar | None) -> dict[str, Callable[[], timedelta]]:
+    """The daemon's steps that look at the real traffic, each for a loop of its own; the rules hear of what
+    they and the running audits find."""
+    now, metrics, window = app.watch.desk.line.now, app.metrics, config.canary.window
+    keeper = Keeper(app.ledger, fresh_for=FRESH * window + config.canary.grace, now=now)
+    app.watch.real = lambda: Real(audits.standing() if audits else (), keeper.standing())
     steps: dict[str, Callable[[], timedelta]] = {}
     first, told = config.stages[0], config.counters
     if told.urls and isinstance(first, KafkaStageConfig):
@@ -105,27 +112,28 @@ def beside(config: Config, now: Now, metrics: Metrics, ledger: Ledger) -> dict[s
             ],
             kafka.TopicEnds(settings),
             names,
-            window=config.canary.window,
+            window=window,
             every=told.every,
             under_way=told.under_way,
             now=now,
             metrics=metrics,
-            tell=lambda window: _log.info("%s", window.line()),
+            place=(hop := f"{INGRESS}->{first.name}"),
+            hears=keeper.of(COUNTED, hop),
         )
         steps["ingress counters"] = audit.step
     for earlier, later in pairwise(config.stages):
         if isinstance(earlier, KafkaStageConfig) and isinstance(later, KafkaStageConfig):
             name = f"between {earlier.name} and {later.name}"
             if later.sample_budget:
-                steps[name] = _between(config, earlier, later, now, metrics).step
+                steps[name] = _between(config, earlier, later, app, keeper).step
     for stage in config.stages:
         if isinstance(stage, ClickHouseStageConfig) and stage.delay_from and stage.delay_to:
-            steps[f"delay {stage.name}"] = _delay(config, stage, now, metrics, ledger).step
+            steps[f"delay {stage.name}"] = _delay(config, stage, app, keeper).step
     return steps
 
 
 def _between(
-    config: Config, first: KafkaStageConfig, second: KafkaStageConfig, now: Now, metrics: Metrics
+    config: Config, first: KafkaStageConfig, second: KafkaStageConfig, app: App, keeper: Keeper
 ) -> BetweenAudit:
     fields = _id_fields(config)
     window = config.canary.window
@@ -138,22 +146,26 @@ def _between(
             lost_after=config.canary.lost_after,
             messages=max(3, int(second.sample_budget * window.total_seconds())),
         ),
-        now=now,
-        metrics=metrics,
-        tell=lambda line: _log.info("%s", line),
+        now=app.watch.desk.line.now,
+        metrics=app.metrics,
+        hears=keeper.of(BETWEEN, f"{first.name}->{second.name}"),
     )
 
 
-def _delay(
-    config: Config, stage: ClickHouseStageConfig, now: Now, metrics: Metrics, ledger: Ledger
-) -> DelayAudit:
+def _delay(config: Config, stage: ClickHouseStageConfig, app: App, keeper: Keeper) -> DelayAudit:
+    now = app.watch.desk.line.now
     table = clickhouse.DelayTable(
-        clickhouse_settings(stage), since=stage.delay_from, until=stage.delay_to, canary=EVENT_NAME, now=now
+        clickhouse_settings(stage),
+        since=stage.delay_from,
+        until=stage.delay_to,
+        canary=EVENT_NAME,
+        late_after=config.canary.objective,
+        now=now,
     )
 
     def canaries(start: datetime) -> Mapping[str, float]:
         try:
-            reports = ledger.windows(start, start + timedelta.resolution)
+            reports = app.ledger.windows(start, start + timedelta.resolution)
         except LedgerError:
             return {}
         return next((report.latency for report in reports if report.latency), {})
@@ -163,9 +175,9 @@ def _delay(
         window=config.canary.window,
         after=config.canary.grace + SETTLED,
         now=now,
-        metrics=metrics,
+        metrics=app.metrics,
         canaries=canaries,
-        tell=lambda line: _log.info("%s", line),
+        hears=keeper.of(DELAY, stage.name),
     )
 
 

@@ -132,3 +132,21 @@ class AuditWindow:
     counts: Mapping[str, int]
     report: Mapping[str, Any]
     amendments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficWindow:
+    """One look at the real traffic beside the audits, as the ledger keeps it.
+
+    `kind` is "ingress" (its counters against the first topic), "between" (a sample of one topic followed into
+    the next) or "delay"; `place` is the hop or the stage that it speaks of. `verdict` is "ok", "degraded",
+    "fault" or "unknown"; what stands in `report` depends on the kind.
+    """
+
+    kind: str
+    place: str
+    start: datetime
+    end: datetime
+    told_at: datetime
+    verdict: str
+    report: Mapping[str, Any]

@@ -16,7 +16,7 @@ from uuid import UUID
 from alerts.condition import Condition
 from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
-from canary.audit.calendar import Standing
+from canary.audit.beside import Real
 from canary.desk import Desk
 from canary.event import EVENT_NAME
 from canary.follow import Follower
@@ -98,7 +98,7 @@ class Watch:
             ledger=desk.ledger,
             metrics=desk.metrics,
         )
-        self.audits: Callable[[], Sequence[Standing]] = tuple
+        self.real: Callable[[], Real] = Real
         self._injector = Injector(desk, self.probes)
         self._follower = Follower(desk.book, probes=self.probes, verifier=verifier, metrics=desk.metrics)
         self._askers = {
@@ -294,6 +294,6 @@ class Watch:
             accounts=self.desk.plan.accounts,
             objectives=self.objectives.conditions(),
             unjudged=self.objectives.unjudged(now),
-            audits=self.audits(),
+            real=self.real(),
             grace=self.desk.plan.times.grace,
         )

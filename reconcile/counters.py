@@ -4,7 +4,7 @@ What is told of a growth is never more than what really happened: counts between
 restart and the restart itself are gone, and nobody can say how many they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 Series = tuple[str, str, str]
@@ -105,3 +105,16 @@ def balance(grown: Growth, appended: int, names: Names, *, slack: float) -> Bala
     received = sum(value for (_, name, _), value in grown.values.items() if name in names.received)
     error = max(1.0, slack * max(received, float(appended)))
     return Balance(received, drops(grown, names), appended, error, grown.restarts)
+
+
+def shortfall(windows: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """What neighbouring windows (left, error), oldest first, still owe the topic, and the error of that.
+
+    What was taken in at the end of one window may be appended in the next, so a later surplus pays for what
+    was left before it. An earlier surplus pays for nothing: it was somebody else's.
+    """
+    owed = error = 0.0
+    for left, uncertain in windows:
+        owed = max(0.0, owed + left)
+        error = error + uncertain if owed else 0.0
+    return owed, error

@@ -6,14 +6,16 @@ between has passed all of its records, the later topic and the dead letters were
 that, and a second look, later, does not show it either.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
+from canary.audit.beside import Hears
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
+from canary.traffic import TrafficWindow
 from canary.values import Now
 from reconcile.sampling import CONFIDENCE, Sampled, count, judge
 
@@ -22,6 +24,8 @@ IDS = 20_000
 
 SHOWN = 5
 PAUSE = timedelta(seconds=1)
+BETWEEN = "between"
+OUTCOMES = ("arrived", "dead_lettered", "waiting", "unread", "lost")
 
 
 class Topic(Protocol):
@@ -61,6 +65,7 @@ class _Round:
     left: int = 0
     whole: bool = True
     share: float = 1.0
+    taken_at: datetime | None = None
     lost: frozenset[UUID] = frozenset()
 
 
@@ -75,10 +80,29 @@ class Between:
     share: float
     lost: tuple[UUID, ...]
 
+    @property
+    def verdict(self) -> str:
+        """A loss is proven, a backlog is none, and what could not be read is unknown."""
+        told = self.told
+        if told.lost:
+            return "fault"
+        return "unknown" if told.unread else "degraded" if told.waiting or told.dead_lettered else "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """For reports; keys may be added."""
+        told = self.told
+        return {
+            "sampled": told.sampled,
+            **{name: getattr(told, name) for name in OUTCOMES},
+            "share": self.share,
+            "lost_at_most": told.bound,
+            "first_ids": [str(one) for one in self.lost[:SHOWN]],
+        }
+
     def line(self) -> str:
         """For a person."""
         told = self.told
-        parts = ("dead_lettered", "waiting", "unread", "lost")
+        parts = OUTCOMES[1:]
         rest = "".join(f", {getattr(told, n)} {n.replace('_', ' ')}" for n in parts if getattr(told, n))
         ids = f"; lost: {', '.join(map(str, self.lost[:SHOWN]))}" if self.lost else ""
         return (
@@ -98,18 +122,17 @@ class BetweenAudit:
         *,
         now: Now,
         metrics: Metrics,
-        tell: Callable[[str], None],
+        hears: Hears,
     ) -> None:
         self._first = first
         self._second = second
         self._pace = pace
         self._now = now
         self._metrics = metrics
-        self._tell = tell
+        self._hears = hears
         self._round: _Round | None = None
         self._next = now()
         self._due = now()
-        self._told = ""
         self._hop = f"{first.name}->{second.name}"
 
     def step(self) -> timedelta:
@@ -128,9 +151,7 @@ class BetweenAudit:
 
     def _said(self, trouble: str) -> None:
         self._metrics.gauge("between_blind", self._hop).set(bool(trouble))
-        if trouble and trouble != self._told:
-            self._tell(f"{self._hop}: {trouble}")
-        self._told = trouble
+        self._hears.blind(trouble)
 
     def _work(self, now: datetime) -> timedelta:
         if self._round is None:
@@ -139,16 +160,17 @@ class BetweenAudit:
             self._round = _Round(now, self._first.ends(), following, letters, left=self._pace.messages)
             return self._pace.after
         if self._round.sample is None:
-            self._take(self._round)
+            self._take(self._round, now)
         return self._look(self._round, now)
 
-    def _take(self, one: _Round) -> None:
+    def _take(self, one: _Round, now: datetime) -> None:
         ends = self._first.ends()
         between = sum(max(0, end - one.starts.get(place, 0)) for place, end in ends.items())
         most = self._pace.messages // 3
         share = min(1.0, IDS / max(1, min(between, most)))
         one.sample = self._first.sample(one.starts, ends, share=share, budget=most)
         one.left -= one.sample.read
+        one.taken_at = now
         one.share = share * min(1.0, one.sample.read / between) if between else 1.0
 
     def _look(self, one: _Round, now: datetime) -> timedelta:
@@ -164,7 +186,7 @@ class BetweenAudit:
         overdue = now - one.at > self._pace.lost_after or not one.whole
         if not confirmed or ((told.waiting or told.unread) and not overdue):
             return self._pace.after
-        self._finish(one, told, lost)
+        self._finish(one, told, lost, now)
         self._round = None
         self._next = max(self._next + self._pace.window, now)
         return self._next - now
@@ -183,13 +205,17 @@ class BetweenAudit:
             else:
                 one.following, one.arrived = read.next, one.arrived | read.ids.keys()
 
-    def _finish(self, one: _Round, told: Sampled, lost: frozenset[UUID]) -> None:
-        for name in ("arrived", "dead_lettered", "waiting", "unread", "lost"):
+    def _finish(self, one: _Round, told: Sampled, lost: frozenset[UUID], now: datetime) -> None:
+        for name in OUTCOMES:
             self._metrics.counter("between_sampled_total", self._hop, name).inc(getattr(told, name))
         self._metrics.gauge("between_lost_at_most", self._hop).set(told.bound)
         self._metrics.gauge("between_share", self._hop).set(one.share)
         named = tuple(sorted(lost))
-        self._tell(Between(one.at, self._first.name, self._second.name, told, one.share, named).line())
+        found = Between(one.at, self._first.name, self._second.name, told, one.share, named)
+        end = one.taken_at or now
+        self._hears.found(
+            TrafficWindow(BETWEEN, self._hop, one.at, end, now, found.verdict, found.as_json()), found.line()
+        )
 
 
 def _passed(places: Mapping[Place, int], positions: Mapping[Place, int | None]) -> bool | None:

@@ -216,7 +216,8 @@ class Calendar:
     def _save(self) -> None:
         """Write what is not yet in the ledger; kept in mind where that fails."""
         try:
-            self._ledger.record_audits(list(self._unsaved.values()))
+            with self._ledger.step() as step:
+                step.record_audits(list(self._unsaved.values()))
         except LedgerError as error:
             _log.warning("an audited window could not be written down: %s", error)
         else:

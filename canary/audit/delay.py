@@ -4,13 +4,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from canary.audit.beside import Hears
 from canary.compared import TableTroubleError
 from canary.delays import Delay
 from canary.metrics import Metrics
+from canary.traffic import TrafficWindow
 from canary.values import Now
 from reconcile.window import window_of
 
 REST = timedelta(seconds=1)
+DELAY = "delay"
+TOLERATED = 0.01
+"""The share of late rows from which on a window is degraded: its p99 is over the objective."""
 
 
 class Measured(Protocol):
@@ -39,7 +44,7 @@ class DelayAudit:
         now: Now,
         metrics: Metrics,
         canaries: Callable[[datetime], Mapping[str, float]],
-        tell: Callable[[str], None],
+        hears: Hears,
     ) -> None:
         self._table = table
         self._window = window
@@ -47,9 +52,8 @@ class DelayAudit:
         self._now = now
         self._metrics = metrics
         self._canaries = canaries
-        self._tell = tell
+        self._hears = hears
         self._next = window_of(now(), window)
-        self._told = ""
 
     def step(self) -> timedelta:
         """Measure the window that is due, if one is; how long until the next."""
@@ -63,28 +67,46 @@ class DelayAudit:
             delay = self._table.measure(start, self._next)
         except TableTroubleError as trouble:
             self._metrics.gauge("delay_blind", self._table.name).set(1)
-            if trouble.reason != self._told:
-                self._tell(f"delay of the real traffic: {trouble.reason}")
-            self._told = trouble.reason
+            self._hears.blind(trouble.reason)
             return timedelta(0)
-        self._told = ""
-        self._measured(delay)
+        self._hears.blind("")
+        self._measured(delay, now)
         return timedelta(0)
 
-    def _measured(self, delay: Delay) -> None:
+    def _measured(self, delay: Delay, now: datetime) -> None:
         name = self._table.name
         self._metrics.gauge("delay_blind", name).set(0)
         self._metrics.counter("delay_rows_total", name).inc(delay.rows)
         for quantile, seconds in delay.seconds.items():
             self._metrics.gauge("delay_seconds", name, quantile).set(seconds)
-        if delay.rows:  # a window without real traffic is no news
-            self._tell(line(name, delay, self._canaries(delay.start)))
+        self._metrics.counter("delay_late_rows_total", name).inc(delay.late)
+        canaries = self._canaries(delay.start)
+        window = TrafficWindow(
+            DELAY,
+            name,
+            delay.start,
+            delay.end,
+            now,
+            "degraded" if delay.late > TOLERATED * delay.rows else "ok",
+            {
+                "rows": delay.rows,
+                "late": delay.late,
+                "late_after": delay.late_after.total_seconds(),
+                "unknown": delay.unknown,
+                "negative": delay.negative,
+                "seconds": dict(delay.seconds),
+                "canaries": dict(canaries),
+            },
+        )
+        # a window without real traffic is no news
+        self._hears.found(window, line(name, delay, canaries) if delay.rows else "")
 
 
 def line(name: str, delay: Delay, canaries: Mapping[str, float]) -> str:
     """One window for a person."""
     head = f"delay into {name} {delay.start:%H:%M:%S}: {delay.rows} rows"
-    odd = [f"{delay.unknown} without a time"] if delay.unknown else []
+    odd = [f"{delay.late} late"] if delay.late else []
+    odd += [f"{delay.unknown} without a time"] if delay.unknown else []
     odd += [f"{delay.negative} before they were sent (clocks differ)"] if delay.negative else []
     rest = f" ({', '.join(odd)})" if odd else ""
     real = _told(delay.seconds)

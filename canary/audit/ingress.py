@@ -5,16 +5,22 @@ readings past its end in which everything could be read. Where something could n
 rather than being guessed at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from canary.audit.beside import Hears
 from canary.counted import CounterTroubleError, Ends, Replica
 from canary.metrics import Metrics
+from canary.traffic import TrafficWindow
 from canary.values import Now
 from reconcile.counters import Balance, Counters, Growth, Names, balance, growth
 from reconcile.window import window_of
+
+COUNTED = "ingress"
+VERDICTS = {"adds up": "ok", "more": "ok", "missing": "degraded", "uncertain": "unknown"}
+"""Counters prove no loss: what is missing is degraded, and never a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,6 @@ class IngressWindow:
         """For reports; keys may be added."""
         told = self.balance
         return {
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
             "received": told.received,
             "dropped": dict(told.dropped),
             "appended": told.appended,
@@ -79,7 +83,8 @@ class IngressAudit:
         under_way: timedelta,
         now: Now,
         metrics: Metrics,
-        tell: Callable[[IngressWindow], None],
+        place: str,
+        hears: Hears,
     ) -> None:
         self._replicas = replicas
         self._topics = topics
@@ -89,7 +94,8 @@ class IngressAudit:
         self._under_way = under_way
         self._now = now
         self._metrics = metrics
-        self._tell = tell
+        self._place = place
+        self._hears = hears
         self._last: dict[str, Counters] = {}
         self._grown = Growth()
         self._opened: _Reading | None = None
@@ -107,6 +113,7 @@ class IngressAudit:
                 self._close(self._opened, reading)
             self._opened, self._grown, self._trouble = reading, Growth(), []
         self._metrics.gauge("ingress_blind").set(0 if not self._trouble else 1)
+        self._hears.blind("; ".join(self._trouble))
         return max(timedelta(0), min(self._every, self._next_end(ended) - ended))
 
     def _due(self, now: datetime) -> bool:
@@ -152,7 +159,18 @@ class IngressAudit:
         told = balance(self._grown, _appended(opened.ends, closed.ends), self._names, slack=slack)
         window = IngressWindow(opened.started, closed.started, told, tuple(self._trouble))
         self._count(told)
-        self._tell(window)
+        self._hears.found(
+            TrafficWindow(
+                COUNTED,
+                self._place,
+                window.start,
+                window.end,
+                closed.ended,
+                VERDICTS[told.state],
+                window.as_json(),
+            ),
+            window.line(),
+        )
 
     def _count(self, told: Balance) -> None:
         self._metrics.counter("ingress_received_total").inc(told.received)

@@ -48,7 +48,7 @@ def run(
         clock=app.clock,
         on_settled=[status.settled, teller.settled],
         audits=audits,
-        beside=beside(loaded, app.watch.desk.line.now, app.metrics, app.ledger),
+        beside=beside(loaded, app, audits),
     )
     settling = Settling(app.watch)
 

@@ -220,6 +220,11 @@ def status_tables(known: dict[str, Any]) -> None:
         )
     for one in known.get("objectives", ()):
         console.print(f"  {escape(_objective(one))}")
+    for one in known.get("real", ()):
+        found = f"{one['verdict']}: {one['told'] or 'no real traffic'}"
+        shown = found if one["verdict"] else "no fresh window"
+        blind = f" [magenta]cannot be asked: {escape(one['trouble'])}[/]" if one["trouble"] else ""
+        console.print(f"  real traffic, {one['kind']} {escape(one['place'])}: {escape(shown)}{blind}")
     for window in known["windows"][:5]:
         told = Counter({name: n for name, n in window["outcomes"].items() if n})
         words = ", ".join(f"{n} {name}" for name, n in told.items())

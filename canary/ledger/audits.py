@@ -1,4 +1,4 @@
-"""Audited windows as rows, and back."""
+"""Audited windows, and what is seen of the real traffic beside them, as rows and back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from canary.ledger.columns import compact, micros, readable
-from canary.ledger.tables import audit_window
-from canary.traffic import AuditWindow
+from canary.ledger.tables import audit_window, traffic_window
+from canary.traffic import AuditWindow, TrafficWindow
 
 Values = tuple[Any, ...]
 
@@ -66,3 +66,27 @@ def _window(row: Row[Any]) -> AuditWindow:
         report=row.report,
         amendments=row.amendments,
     )
+
+
+def traffic_row(window: TrafficWindow) -> Values:
+    """A whole row."""
+    return (
+        micros(window.start),
+        window.kind,
+        readable(window.place),
+        micros(window.end),
+        micros(window.told_at),
+        window.verdict,
+        compact(dict(window.report)),
+    )
+
+
+def traffic(connection: Connection, since: datetime, until: datetime) -> list[TrafficWindow]:
+    """Windows of every kind that start within `[since, until)`, oldest first."""
+    table = traffic_window.c
+    wanted = select(traffic_window).where(table.starts_at >= since, table.starts_at < until)
+    found = connection.execute(wanted.order_by(table.starts_at, table.kind, table.place))
+    return [
+        TrafficWindow(kind, place, start, end, told_at, verdict, report)
+        for start, kind, place, end, told_at, verdict, report in found
+    ]

@@ -18,7 +18,7 @@ from canary.ledger.errors import LedgerError
 from canary.ledger.memory import Memory
 from canary.ledger.prune import Retention, prune
 from canary.ledger.step import Step, statements
-from canary.traffic import AuditWindow
+from canary.traffic import AuditWindow, TrafficWindow
 from canary.values import (
     Answer,
     Coverage,
@@ -156,11 +156,6 @@ class Ledger:
         with self.step() as step:
             step.add_minutes(minutes)
 
-    def record_audits(self, windows: Iterable[AuditWindow]) -> None:
-        """See `Step.record_audits`."""
-        with self.step() as step:
-            step.record_audits(windows)
-
     def set_value(self, key: str, value: Any) -> None:
         """Keep anything small that JSON can carry."""
         with self.step() as step:
@@ -272,6 +267,11 @@ class Ledger:
         """The youngest audited window of a stage."""
         with self._reading() as connection:
             return audits.last(connection, stage)
+
+    def traffic(self, since: datetime, until: datetime) -> list[TrafficWindow]:
+        """What was seen of the real traffic beside the audits, as for them."""
+        with self._reading() as connection:
+            return audits.traffic(connection, since, until)
 
     def value(self, key: str) -> Any:
         """What was last set under a key; None where nothing was."""

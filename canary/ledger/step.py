@@ -24,9 +24,10 @@ from canary.ledger.tables import (
     probe_minute,
     remembered,
     sighting,
+    traffic_window,
     window_report,
 )
-from canary.traffic import AuditWindow
+from canary.traffic import AuditWindow, TrafficWindow
 from canary.values import Answer, Coverage, Judged, Minute, Owed, Position, Seen, WindowReport
 
 OWED = 10
@@ -79,6 +80,7 @@ class Statements:
     settle: Prepared
     count: Prepared
     audit: Prepared
+    traffic: Prepared
     remember: Prepared
 
 
@@ -119,6 +121,7 @@ def _compiled(kind: Callable[[], Dialect]) -> Statements:
         settle=replacing(window_report),
         count=whole_rows(_counting(insert)),
         audit=replacing(audit_window),
+        traffic=replacing(traffic_window),
         remember=replacing(remembered),
     )
 
@@ -197,6 +200,10 @@ class Step:
     def record_audits(self, windows: Iterable[AuditWindow]) -> None:
         """Audited windows; each replaces what stood."""
         self._statements.audit.run(self.connection, [audits.row_of(window) for window in windows])
+
+    def record_traffic(self, windows: Iterable[TrafficWindow]) -> None:
+        """What was seen of the real traffic beside the audits; each replaces what stood."""
+        self._statements.traffic.run(self.connection, [audits.traffic_row(window) for window in windows])
 
     def set_value(self, key: str, value: Any) -> None:
         """Anything small that JSON can carry."""

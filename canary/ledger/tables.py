@@ -152,6 +152,20 @@ audit_window = Table(
 )
 """Windows of the real traffic: which offsets, what became of them, and whether more can be known."""
 
+traffic_window = Table(
+    "traffic_window",
+    metadata,
+    Column("starts_at", Time, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("place", Words, primary_key=True),
+    Column("ends_at", Time, nullable=False),
+    Column("told_at", Time, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("report", Json, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The real traffic before Kafka, between topics and by its delay, window by window."""
+
 remembered = Table(
     "remembered",
     metadata,

@@ -33,6 +33,8 @@ def render(status: Mapping[str, Any]) -> str:
         ),
         "<h2>Last settled windows</h2>",
         _table(("window", "probe", "sent", "outcomes", "slowest"), map(_window, status["windows"])),
+        "<h2>Real traffic</h2>",
+        _table(("what", "where", "window", "verdict", "found"), map(_real, status.get("real", ()))),
         "<h2>In flight</h2>",
         _table(("probe", "pending", "overdue", "unread"), map(_flight, status["probes"])),
         f'<p class="dim">{_e(status["now"])}, version {_e(status["version"])}. '
@@ -76,6 +78,13 @@ def _partitions(item: Mapping[str, Any]) -> str:
 def _window(item: Mapping[str, Any]) -> list[str]:
     told = ", ".join(f"{_e(name)} {count}" for name, count in item["outcomes"].items() if count)
     return [_e(item["start"]), _e(item["probe"]), _e(item["sent"]), told, _seconds(item["slowest_seconds"])]
+
+
+def _real(item: Mapping[str, Any]) -> list[str]:
+    found = _e(item["told"])
+    if item["trouble"]:
+        found += f' <span class="bad">cannot be asked: {_e(item["trouble"])}</span>'
+    return [*(_e(item[name]) for name in ("kind", "place", "start", "verdict")), found]
 
 
 def _flight(item: Mapping[str, Any]) -> list[str]:

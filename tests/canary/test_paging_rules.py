@@ -37,6 +37,9 @@ def test_by_default_one_is_a_ticket_and_slow_ones_have_two_levels(tmp_path: Path
     ]
     late = found.of("late:p")
     assert (late.open_at, late.close_at) == (0.05, 0.02)
+    late = found.of("audit_late:events")
+    assert (late.open_at, late.close_at) == (0.05, 0.02)
+    assert found.of("audit_missing:ingress->raw").for_ == found.of("audit_blind:events").for_ == 2 * MINUTE
     assert found.of("anything").repeat == timedelta(hours=4)
     assert (found.per_hour, found.burst) == (60, 6)
 

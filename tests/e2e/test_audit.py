@@ -172,3 +172,7 @@ def test_a_daemon_audits_by_itself(pipeline: Handle) -> None:
     kept = canary("audit", "--kept", "--from", "10m", "--config", str(file), "--output", "json").report
     assert sum(window["real"].get("lost", 0) for window in kept["windows"]) == 6
     assert sum(window["canaries"]["sent"] for window in kept["windows"]) > 0
+    assert {window["unbalanced"] for window in kept["windows"]} == {0}
+    hops = [hop for window in kept["windows"] for hop in window["path"]]
+    assert {hop["hop"] for hop in hops} == {"ingress->raw", "raw->processed", "processed->events"}
+    assert {hop["canaries"]["left"] for hop in hops} == {0}

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 
 from bench.running import daemon
 from canary.sandbox.handle import Handle
-from tests.e2e.checking import peace
-from tests.e2e.daemons import load
+from tests.e2e.checking import canary, peace
+from tests.e2e.daemons import keys, load
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.timeout(240)]
 HOP = "raw->processed"
@@ -60,4 +60,11 @@ def test_the_real_traffic_is_followed_beside_the_canaries(
         assert running.until(lambda: sampled("lost") >= 3, within=60)
         pipeline.heal()
         assert sampled("lost") <= len(pipeline.struck()) - before
+        assert {one["kind"] for one in running.status()["real"]} >= {"ingress", "between", "delay"}
+        assert f"audit_lost:{HOP}" in keys(running)
     assert running.process.returncode == 0
+    file = pipeline.dir / "real.toml"
+    told = canary("audit", "--kept", "--from", "10m", "--config", str(file), "--output", "json").report
+    lost = [one["lost"] for one in told["beside"] if one["kind"] == "between"]
+    assert sum(lost) >= 3
+    assert {one["kind"] for one in told["beside"]} == {"ingress", "between", "delay"}

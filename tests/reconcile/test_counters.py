@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.counters import Balance, Counters, Growth, Names, Series, balance, drops, growth
+from reconcile.counters import Balance, Counters, Growth, Names, Series, balance, drops, growth, shortfall
 
 RECEIVED: Series = ("http://a", "received", "")
 NAMES = Names(frozenset({"received"}), frozenset({"dropped"}), {"quota": "over_quota"})
@@ -173,3 +173,23 @@ def test_drops_are_told_by_cause_in_one_order() -> None:
     many = {("http://a", "dropped", cause): 1.0 for cause in "hgfedcba"}
     assert list(drops(Growth(many), NAMES)) == list("abcdefgh")
     assert NAMES.all == {"received", "dropped", "quota"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=20), st.integers(1, 5))
+def test_what_is_appended_later_is_never_missing(windows: list[tuple[int, int]], later: int) -> None:
+    """However long it took: when all that was taken in is there, nothing is owed."""
+    taken = sum(received for received, _ in windows)
+    behind = [(float(received), 1.0) for received, _ in windows]
+    owed, _ = shortfall([*behind, *[(0.0, 1.0)] * later, (-float(taken), 1.0)])
+
+    assert owed == 0.0
+
+
+@given(st.lists(st.integers(-100, 100), max_size=20), st.integers(1, 100))
+def test_a_loss_after_all_else_is_owed_whatever_came_before(before: list[int], lost: int) -> None:
+    """What others appended earlier does not pay for it, and the error grows only while something is owed."""
+    owed, error = shortfall([*((float(left), 1.0) for left in before), (float(lost), 1.0)])
+    alone, _ = shortfall((float(left), 1.0) for left in before)
+
+    assert owed == alone + lost
+    assert 1.0 <= error <= len(before) + 1

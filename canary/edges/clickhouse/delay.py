@@ -2,7 +2,8 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from canary.compared import TableTroubleError
 from canary.delays import QUANTILES, Delay
@@ -23,12 +24,15 @@ class DelayTable:
     Raises `TableTroubleError`, also where the table has no such columns.
     """
 
-    def __init__(self, settings: Settings, *, since: str, until: str, canary: str, now: Now) -> None:
+    def __init__(
+        self, settings: Settings, *, since: str, until: str, canary: str, late_after: timedelta, now: Now
+    ) -> None:
         self.name = settings.name
         self._settings = settings
         self._since = since
         self._until = until
         self._canary = canary
+        self._late_after = late_after
         self._session = Session(settings, settings.url, now=now)
         self._catalog = Catalog(settings, now)
 
@@ -39,12 +43,17 @@ class DelayTable:
             if shape is None:
                 raise TableTroubleError(f"{self.name}: no id can be found in {self._settings.table}")
             statement = question(
-                shape, since=self._since, until=self._until, canary=self._canary, span=(start, end)
+                shape,
+                since=self._since,
+                until=self._until,
+                canary=self._canary,
+                late_after=self._late_after,
+                span=(start, end),
             )
             rows = self._session.rows(statement, last=False, rows=1)
         except Blind as blind:
             raise TableTroubleError(f"{self.name}: {blind.reason}", over_budget=blind.over_budget) from None
-        return _read(rows[0] if rows else {}, start, end)
+        return replace(_read(rows[0] if rows else {}, start, end), late_after=self._late_after)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -52,11 +61,18 @@ class DelayTable:
 
 
 def question(
-    shape: Shape, *, since: str, until: str, canary: str, span: tuple[datetime, datetime]
+    shape: Shape,
+    *,
+    since: str,
+    until: str,
+    canary: str,
+    late_after: timedelta,
+    span: tuple[datetime, datetime],
 ) -> sql.Statement:
-    """Count and quantiles of `until` less `since`, of rows whose `until` lies in the span."""
+    """Count, late ones and quantiles of `until` less `since`, of rows whose `until` lies in the span."""
     stamps = [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for moment in span]
-    parameters: dict[str, sql.Parameter] = {"start": stamps[0], "end": stamps[1]}
+    late = str(late_after // timedelta(milliseconds=1))
+    parameters: dict[str, sql.Parameter] = {"start": stamps[0], "end": stamps[1], "late": late}
     start, end = "toDateTime64({start:String}, 6, 'UTC')", "toDateTime64({end:String}, 6, 'UTC')"
     conditions = [f"{until} >= {start}", f"{until} < {end}"]
     arrival = shape.arrival
@@ -75,22 +91,23 @@ def question(
     took = f"dateDiff('millisecond', toDateTime64({since}, 3), toDateTime64({until}, 3))"
     return sql.Statement(
         "SELECT toString(count()), toString(countIf(isNull(d))), toString(countIf(d < 0)),"
+        " toString(countIf(d > toInt64({late:String}))),"
         f" toString(quantilesTDigestIf({levels})(assumeNotNull(d), d >= 0)), toString(maxIf(d, d >= 0))"
         f" FROM (SELECT {took} AS d FROM {source(shape.database, shape.table)}"
         f" WHERE {' AND '.join(conditions)})",
         parameters,
-        ("rows", "unknown", "negative", "quantiles", "max"),
+        ("rows", "unknown", "negative", "late", "quantiles", "max"),
     )
 
 
 def _read(row: Row, start: datetime, end: datetime) -> Delay:
-    counts = [_number(row.get(name)) for name in ("rows", "unknown", "negative")]
-    rows, unknown, negative = (0 if math.isnan(one) else int(one) for one in counts)
+    counts = [_number(row.get(name)) for name in ("rows", "unknown", "negative", "late")]
+    rows, unknown, negative, late = (0 if math.isnan(one) else int(one) for one in counts)
     told = [_number(text) for text in (row.get("quantiles") or "").strip("[]").split(",")]
     found = dict(zip((*QUANTILES, "max"), (*told, _number(row.get("max"))), strict=False))
     whole = rows > unknown + negative and len(found) == len(QUANTILES) + 1
     seconds = {name: value / 1000 for name, value in found.items()} if whole else {}
-    return Delay(start, end, rows, unknown, negative, seconds)
+    return Delay(start, end, rows, unknown, negative, seconds, late)
 
 
 def _number(text: str | None) -> float:

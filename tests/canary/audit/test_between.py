@@ -8,10 +8,11 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from canary.audit.between import BetweenAudit, Pace
+from canary.audit.between import OUTCOMES, BetweenAudit, Pace
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
 from reconcile.sampling import chosen
+from tests.canary.audit.hearing import Heard
 
 PACE = Pace(timedelta(seconds=60), timedelta(seconds=2), timedelta(minutes=30), messages=3000)
 
@@ -72,7 +73,7 @@ class Lab:
 
     now: datetime = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
     pace: Pace = PACE
-    said: list[str] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
         self.raw, self.processed = Topic("raw"), Topic("processed")
@@ -83,7 +84,7 @@ class Lab:
             self.pace,
             now=lambda: self.now,
             metrics=self.metrics,
-            tell=self.said.append,
+            hears=self.heard,
         )
         self.audit.step()
 
@@ -112,7 +113,7 @@ def test_all_that_arrives_is_told_with_what_the_sample_could_miss() -> None:
     lab.run(timedelta(seconds=10))
 
     assert (lab.value("arrived"), lab.value("lost")) == (300, 0)
-    assert re.search(r"300 sampled \(100\.0%\), 300 arrived; at most 0\.99\d% lost", lab.said[0])
+    assert re.search(r"300 sampled \(100\.0%\), 300 arrived; at most 0\.99\d% lost", lab.heard.said[0])
 
 
 def test_a_lost_event_is_named_after_a_second_look() -> None:
@@ -121,11 +122,15 @@ def test_a_lost_event_is_named_after_a_second_look() -> None:
 
     lab.put(0, 300, lose=(7, 8))
     lab.run(timedelta(seconds=3))
-    assert lab.said == []
+    assert lab.heard.said == []
     lab.run(timedelta(seconds=7))
 
     assert (lab.value("arrived"), lab.value("lost")) == (298, 2)
-    assert str(UUID(int=7)) in lab.said[0]
+    [window] = lab.heard.windows
+    assert (window.kind, window.place, window.verdict) == ("between", "raw->processed", "fault")
+    assert window.report["first_ids"] == [str(UUID(int=7)), str(UUID(int=8))]
+    assert sum(window.report[name] for name in OUTCOMES) == window.report["sampled"] == 300
+    assert str(UUID(int=7)) in lab.heard.said[0]
 
 
 def test_what_comes_between_the_looks_is_not_lost() -> None:
@@ -158,7 +163,7 @@ def test_a_backlog_is_waited_for_and_never_lost() -> None:
 
     lab.put(0, 10, lose=tuple(range(10)))
     lab.run(timedelta(minutes=29))
-    assert lab.said == []
+    assert lab.heard.said == []
     lab.run(timedelta(minutes=2))
 
     assert lab.value("lost") == 0
@@ -185,7 +190,7 @@ def test_the_budget_is_kept_and_what_it_cuts_off_is_no_loss() -> None:
 
     assert lab.raw.read + lab.processed.read <= 90
     assert lab.value("lost") == 0
-    assert "(3.0%)" in lab.said[0]
+    assert "(3.0%)" in lab.heard.said[0]
 
 
 def test_a_topic_that_is_away_is_told_once_and_tried_again() -> None:
@@ -195,7 +200,7 @@ def test_a_topic_that_is_away_is_told_once_and_tried_again() -> None:
     lab.put(0, 10)
     lab.processed.down = True
     lab.run(timedelta(seconds=20))
-    assert lab.said == ["raw->processed: away"]
+    assert lab.heard.said == ["away"]
     lab.processed.down = False
     lab.run(timedelta(seconds=20))
 

@@ -10,6 +10,7 @@ from canary.audit.delay import DelayAudit, line
 from canary.compared import TableTroubleError
 from canary.delays import Delay
 from canary.metrics import Metrics
+from tests.canary.audit.hearing import Heard
 
 START = datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC)
 WINDOW, AFTER = timedelta(seconds=60), timedelta(seconds=30)
@@ -28,7 +29,7 @@ class Table:
         self.asked.append((start, end))
         if self.trouble:
             raise TableTroubleError(self.trouble)
-        return Delay(start, end, 10, 1, 2, TOLD)
+        return Delay(start, end, 10, 1, 2, TOLD, 3, timedelta(seconds=2))
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Lab:
 
     now: datetime = START
     table: Table = field(default_factory=Table)
-    said: list[str] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(CollectorRegistry(), stages=["events"])
@@ -48,7 +49,7 @@ class Lab:
             now=lambda: self.now,
             metrics=self.metrics,
             canaries=self.canaries,
-            tell=self.said.append,
+            hears=self.heard,
         )
 
     def canaries(self, start: datetime) -> Mapping[str, float]:
@@ -75,6 +76,10 @@ def test_every_window_is_asked_once_and_none_is_left_out() -> None:
     assert all(end - start == WINDOW for start, end in lab.table.asked)
     assert lab.value("delay_seconds", stage="events", quantile="p99") == 3.0
     assert lab.value("delay_rows_total", stage="events") == 40
+    assert lab.value("delay_late_rows_total", stage="events") == 12
+    assert [(one.start, one.verdict, one.report["late"]) for one in lab.heard.windows] == [
+        (start, "degraded", 3) for start in starts
+    ]
 
 
 def test_after_a_long_stop_the_newest_window_is_asked_and_not_a_storm_of_old_ones() -> None:
@@ -93,7 +98,7 @@ def test_a_trouble_is_told_once_and_seen_in_the_metrics() -> None:
 
     lab.run(timedelta(minutes=5))
 
-    assert lab.said == ["delay of the real traffic: events: no column captured_at"]
+    assert lab.heard.said == ["events: no column captured_at"]
     assert lab.value("delay_blind", stage="events") == 1
     lab.table.trouble = ""
     lab.run(timedelta(minutes=2))

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from canary.audit.ingress import IngressAudit, IngressWindow
+from canary.audit.ingress import IngressAudit
 from canary.counted import CounterTroubleError
 from canary.metrics import Metrics
+from canary.traffic import TrafficWindow
 from reconcile.counters import Counters, Names
+from tests.canary.audit.hearing import Heard
 
 NAMES = Names(frozenset({"received"}), frozenset({"dropped"}))
 WINDOW = timedelta(seconds=60)
@@ -41,7 +43,7 @@ class Lab:
     one: Replica = field(default_factory=lambda: Replica("http://one", received=1000))
     two: Replica = field(default_factory=lambda: Replica("http://two", received=5))
     offsets: dict[tuple[str, int], int] = field(default_factory=lambda: {("raw", 0): 10, ("raw", 1): 20})
-    windows: list[IngressWindow] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
     blind: bool = False
 
     def __post_init__(self) -> None:
@@ -55,9 +57,14 @@ class Lab:
             under_way=timedelta(seconds=1),
             now=lambda: self.now,
             metrics=self.metrics,
-            tell=self.windows.append,
+            place="ingress->raw",
+            hears=self.heard,
         )
         self.audit.step()
+
+    @property
+    def windows(self) -> list[TrafficWindow]:
+        return self.heard.windows
 
     def ends(self) -> dict[tuple[str, int], int]:
         if self.blind:
@@ -85,9 +92,14 @@ def test_a_window_adds_up_over_replicas() -> None:
 
     lab.minute(received=600, dropped=20, appended=580)
 
-    told = lab.windows[0].balance
-    assert (told.received, dict(told.dropped), told.appended, told.left) == (600, {"invalid": 20}, 580, 0)
-    assert told.state == "adds up"
+    told = lab.windows[0].report
+    assert (told["received"], told["dropped"], told["appended"], told["left"]) == (
+        600,
+        {"invalid": 20},
+        580,
+        0,
+    )
+    assert (told["state"], lab.windows[0].verdict) == ("adds up", "ok")
     assert lab.windows[0].end - lab.windows[0].start == WINDOW
     assert lab.value("ingress_received_total") == 600
     assert lab.value("ingress_dropped_total", cause="invalid") == 20
@@ -99,8 +111,9 @@ def test_what_is_in_neither_is_missing() -> None:
 
     lab.minute(received=600, appended=400)
 
-    assert (lab.windows[0].balance.left, lab.windows[0].balance.state) == (200, "missing")
-    assert "missing" in lab.windows[0].line()
+    told = lab.windows[0].report
+    assert (told["left"], told["state"], lab.windows[0].verdict) == (200, "missing", "degraded")
+    assert "missing" in lab.heard.said[0]
     assert lab.value("ingress_left") == 200
 
 
@@ -112,8 +125,8 @@ def test_a_restart_in_mid_window_makes_no_loss_and_no_double_count() -> None:
     lab.one.received, lab.one.born = 0, 2.0
     lab.minute(received=90, appended=90)
 
-    told = lab.windows[1].balance
-    assert (told.received, told.restarts, told.state) == (90, 1, "adds up")
+    told = lab.windows[1].report
+    assert (told["received"], told["restarts"], told["state"]) == (90, 1, "adds up")
 
 
 def test_a_replica_that_cannot_be_read_stretches_the_window() -> None:
@@ -128,8 +141,8 @@ def test_a_replica_that_cannot_be_read_stretches_the_window() -> None:
 
     longer = lab.windows[0]
     assert longer.end - longer.start == WINDOW + timedelta(seconds=15)
-    assert [(one.balance.received, one.balance.left) for one in lab.windows] == [(300, 0), (300, 0)]
-    assert longer.trouble == ("http://two: connection refused",)
+    assert [(one.report["received"], one.report["left"]) for one in lab.windows] == [(300, 0), (300, 0)]
+    assert longer.report["trouble"] == ["http://two: connection refused"]
     assert lab.value("ingress_blind") == 0
 
 
@@ -143,7 +156,7 @@ def test_a_broker_that_is_away_stretches_it_too() -> None:
     lab.minute(received=30, appended=30)
 
     assert lab.windows[0].end - lab.windows[0].start == WINDOW + timedelta(seconds=15)
-    assert [(one.balance.received, one.balance.left) for one in lab.windows] == [(30, 0), (30, 0)]
+    assert [(one.report["received"], one.report["left"]) for one in lab.windows] == [(30, 0), (30, 0)]
 
 
 def test_a_topic_made_again_and_new_partitions_count_from_0() -> None:
@@ -153,7 +166,7 @@ def test_a_topic_made_again_and_new_partitions_count_from_0() -> None:
     lab.offsets = {("raw", 0): 4, ("raw", 1): 20, ("raw", 2): 6}
     lab.minute(received=10)
 
-    assert lab.windows[0].balance.appended == 10
+    assert lab.windows[0].report["appended"] == 10
 
 
 def test_readings_go_on_at_their_pace_and_at_each_windows_end() -> None:

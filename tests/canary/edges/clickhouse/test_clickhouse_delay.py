@@ -24,7 +24,8 @@ def table(front: ClickHouseFront) -> Iterator[Make]:
     def make(url: str = front.url, **changed: Any) -> DelayTable:
         settings = Settings("events", url, "posthog", "events", user="canary", password=lambda: PASSWORD)
         columns = {"since": "captured_at", "until": "inserted_at", **changed}
-        made.append(DelayTable(settings, canary=EVENT, now=LINE.now, **columns))
+        limit = timedelta(seconds=9)
+        made.append(DelayTable(settings, canary=EVENT, late_after=limit, now=LINE.now, **columns))
         return made[-1]
 
     yield make
@@ -51,6 +52,7 @@ def test_quantiles_are_of_the_real_rows_of_the_window(front: ClickHouseFront, ta
     told = table().measure(START, START + MINUTE)
 
     assert (told.rows, told.unknown, told.negative) == (104, 1, 1)
+    assert (told.late, told.late_after) == (11, timedelta(seconds=9))  # 9.1 s to 10 s, and the backlog
     assert told.seconds["max"] == 7200.0
     assert told.seconds["p50"] == pytest.approx(5.0, abs=0.2)
     assert told.seconds["p90"] == pytest.approx(9.1, abs=0.3)
