@@ -119,7 +119,7 @@ def judge(case: Case, *, now: datetime, limits: Limits) -> Verdict:
         return Verdict(Outcome.REJECTED, True, flags=flags, reason="refused by the ingress")
     if now < case.deadline:
         return Verdict(Outcome.PENDING, False, flags=flags)
-    if last.covered_until is None or last.covered_until < case.deadline:
+    if not _read(last, case.deadline):
         return _unread(case, now, limits)
     if _promised(case):
         return _owed(case, now, limits)
@@ -152,13 +152,12 @@ def _unread(case: Case, now: datetime, limits: Limits) -> Verdict:
 
 def _unpromised(case: Case, now: datetime, limits: Limits) -> Verdict:
     enough = max(case.deadline, case.waits_from + limits.patience)
-    if all(stage.covered_until is not None and stage.covered_until >= enough for stage in case.stages):
+    if all(_read(stage, enough) for stage in case.stages):
         reason = "nobody promised it, and it was seen nowhere"
         return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=enough)
     waited = case.waits_from + max(limits.lost_after, limits.patience)
-    clear = _queues_drained(case.stages[max(_last_seen(case.stages), 0) : -1], waited, now, limits)
-    covered = case.stages[-1].covered_until
-    if clear is not None and covered is not None and covered >= clear:
+    clear = _queues_drained(case.stages[:-1], waited, now, limits)
+    if clear is not None and _read(case.stages[-1], clear):
         reason = "nobody promised it, and the last stage never showed it"
         return Verdict(Outcome.UNDELIVERED, True, flags=_flags(case), reason=reason, proof_at=waited)
     reason = "the ingress did not say whether it took it"
@@ -190,27 +189,34 @@ def _owed(case: Case, now: datetime, limits: Limits) -> Verdict:
 def _proof(case: Case, now: datetime, limits: Limits) -> tuple[Proof | None, str]:
     """A proof that it cannot arrive any more, or why there is none yet."""
     index = _last_seen(case.stages)
+    here = case.stages[max(index, 0)]
     if index < 0:
         strict, why_not = _proof_of_no_append(case, limits)
-        queued_at = None
     else:
-        strict, why_not = _proof_of_passing(case.stages[index], case.stages[index + 1], limits)
-        queued_at = case.stages[index].queued_at if case.stages[index].passed_at is None else None
+        strict, why_not = _proof_of_passing(here, case.stages[index + 1], limits)
     if strict is not None:
         return strict, ""
-    if queued_at is not None and now - queued_at < limits.stale:
+    if here.queued_at is not None and now - here.queued_at < limits.stale:
         return None, "queued: its consumer has not come to it yet"
-    waited = max(case.waits_from, queued_at or case.waits_from) + max(limits.lost_after, limits.patience)
-    need = _queues_drained(case.stages[max(index, 0) : -1], waited, now, limits)
+    need = _queues_drained(case.stages[max(index, 0) : -1], _waited(case, here, limits), now, limits)
     if need is None:
         return None, "queued: a consumer on its way has not caught up since"
     return _proof_by_time(case, index, need), why_not
 
 
+def _waited(case: Case, here: StageCase, limits: Limits) -> datetime:
+    """When time may prove a loss: `lost_after` from the send, or from when it was last known to be queued;
+    and never by what was so before it came `here`, nor before what passed it can be seen."""
+    waited = max(case.waits_from, here.queued_at or case.waits_from) + max(limits.lost_after, limits.patience)
+    came = here.seen.seen_at if here.seen is not None else waited
+    passed = here.passed_at + limits.passed_grace if here.passed_at is not None else waited
+    return max(waited, came, passed)
+
+
 def _proof_of_no_append(case: Case, limits: Limits) -> tuple[Proof | None, str]:
     first = case.stages[0]
     need = case.waits_from + limits.patience
-    if first.topic and first.covered_until is not None and first.covered_until >= need:
+    if first.topic and _read(first, need):
         reason = f"accepted, and every partition of {first.name} was read past the ingress's patience"
         return Proof(need, (INGRESS, first.name), (), reason), ""
     return None, f"{first.name} does not show it, and was not read long enough to prove that it never will"
@@ -220,9 +226,9 @@ def _proof_of_passing(here: StageCase, beyond: StageCase, limits: Limits) -> tup
     if here.passed_at is None:
         return None, f"positions of the consumer behind {here.name} are unreadable"
     need = here.passed_at + limits.passed_grace
-    if beyond.covered_until is None or beyond.covered_until < need:
+    if not _read(beyond, need):
         return None, f"{beyond.name} was not read since its consumer passed it"
-    if here.alternates and (here.covered_until is None or here.covered_until < need):
+    if here.alternates and not _read(here, need):
         return None, f"{here.name}'s alternates were not read since its consumer passed it"
     how = "retention removed it before its consumer came" if here.expired else "its consumer has passed it"
     return Proof(need, (here.name, beyond.name), (), f"{how}, and {beyond.name} does not show it"), ""
@@ -251,13 +257,18 @@ def _queues_drained(
 def _proof_by_time(case: Case, index: int, need: datetime) -> Proof | None:
     """Where no position proves it: absent at a covered stage for `lost_after`, counted from the send or
     from the last time when it was known to be still queued, and no queue on its way holds it."""
-    behind = [s for s in case.stages[index + 1 :] if s.covered_until is not None and s.covered_until >= need]
+    behind = [stage for stage in case.stages[index + 1 :] if _read(stage, need)]
     if not behind or behind[-1] is not case.stages[-1]:
         return None
     names = [INGRESS, *(stage.name for stage in case.stages)]
     reach = names.index(behind[0].name)
     hops = [(names[i], names[i + 1]) for i in range(index + 1, reach)]
     return Proof(need, hops[0], tuple(hops[1:]), f"not at {behind[0].name} for longer than lost_after")
+
+
+def _read(stage: StageCase, until: datetime) -> bool:
+    """Whether what was there at that time would have been seen."""
+    return stage.covered_until is not None and stage.covered_until >= until
 
 
 def _last_seen(stages: Sequence[StageCase]) -> int:
@@ -281,6 +292,6 @@ def _detoured(stages: Sequence[StageCase]) -> bool:
     for stage in reversed(stages):
         if stage.seen is not None:
             later = stage.seen.seen_at
-        elif later is not None and stage.covered_until is not None and stage.covered_until >= later:
+        elif later is not None and _read(stage, later):
             return True
     return False

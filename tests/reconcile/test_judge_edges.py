@@ -254,3 +254,33 @@ def test_a_queue_further_on_holds_a_loss_back_as_well() -> None:
         done = replace(waiting, drained=[(at(300), at(301))])
         case = replace(case, stages=[case.stages[0], done, case.stages[2]])
         assert outcome(case, FULL) is Outcome.LOST
+
+
+def test_a_queue_that_was_drained_before_it_came_there_proves_nothing_of_it() -> None:
+    """After a backlog longer than `lost_after` the next consumer, idle till then, has still to come to it."""
+    raw = topic("raw", seen=1, until=FULL, passed=400)
+    idle = replace(topic("processed", seen=401, until=FULL), drained=[(at(399), at(400))])
+    for positions, drained, until, expected in (
+        (401.5, (), 402.5, Outcome.OVERDUE),
+        (402.5, ((401, 402),), 403.9, Outcome.OVERDUE),
+        (402.5, ((401, 402),), 404.0, Outcome.LOST),
+    ):
+        queue = replace(
+            idle, positions_at=at(positions), drained=[*idle.drained, *((at(a), at(b)) for a, b in drained)]
+        )
+        case = flown(raw=raw, processed=queue, events=table(until), last_look=until)
+        assert outcome(case, until) is expected
+
+
+def test_time_proves_no_loss_before_the_grace_of_a_position_that_passed() -> None:
+    """Its row may become visible until then, however long ago it was sent."""
+    processed = topic("processed", seen=401, until=FULL, passed=402)
+    for until, expected in ((403.9, Outcome.OVERDUE), (404.0, Outcome.LOST)):
+        for known in (processed, replace(processed, drained=[(at(399), at(400))], positions_at=at(402))):
+            case = flown(
+                raw=topic("raw", seen=1, until=FULL, passed=400),
+                processed=known,
+                events=table(until),
+                last_look=until,
+            )
+            assert outcome(case, until) is expected

@@ -65,13 +65,15 @@ def test_nothing_is_lost_without_proof(case: Case, now: datetime) -> None:
 @OFTEN
 @given(cases(), nows)
 def test_time_alone_proves_a_loss_only_where_no_position_can(case: Case, now: datetime) -> None:
-    """Where a consumer's position was read, `lost_after` counts from when it was last known queued."""
+    """Where a consumer's position was read, `lost_after` counts from when it was last known queued; and
+    nothing proves it before it came there."""
     verdict = judge(case, now=now, limits=LIMITS)
     here = _last_seen(case)
     if verdict.outcome is Outcome.LOST and here is not None and here.passed_at is None:
         assert verdict.proof_at is not None
+        assert here.seen is not None
         since = max(case.waits_from, here.queued_at or case.waits_from)
-        assert verdict.proof_at == since + LIMITS.lost_after
+        assert verdict.proof_at == max(since + LIMITS.lost_after, here.seen.seen_at)
 
 
 @OFTEN
