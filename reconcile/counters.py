@@ -78,10 +78,10 @@ class Balance:
     @property
     def state(self) -> str:
         """ "adds up", "missing" or "more"; "uncertain" where a restart may explain what there is too much."""
-        if abs(self.left) <= self.error:
-            return "adds up"
-        if self.left > 0:
+        if self.left > self.error:
             return "missing"
+        if self.left >= -self.error:
+            return "adds up"
         return "uncertain" if self.restarts else "more"
 
 

@@ -1,8 +1,10 @@
 """Order within one partition: what can be proven to lie wrongly."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,12 @@ def out_of_order(records: Iterable[Placed]) -> list[int]:
 
     Only such pairs prove anything: two posts in flight together may lawfully land either way.
     """
-    items = list(enumerate(records))
-    by_answer = sorted(items, key=lambda item: item[1].answered_at)
-    wrong, highest, upto = [], -1, 0
-    for index, record in sorted(items, key=lambda item: item[1].sent_at):
-        while upto < len(by_answer) and by_answer[upto][1].answered_at < record.sent_at:
-            highest = max(highest, by_answer[upto][1].offset)
-            upto += 1
-        if record.offset < highest:
-            wrong.append(index)
-    return sorted(wrong)
+    items = list(records)
+    by_answer = sorted(items, key=lambda record: record.answered_at)
+    answers = [record.answered_at for record in by_answer]
+    furthest = list(accumulate((record.offset for record in by_answer), max, initial=0))
+    return [
+        index
+        for index, record in enumerate(items)
+        if record.offset < furthest[bisect_left(answers, record.sent_at)]
+    ]

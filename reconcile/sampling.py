@@ -28,8 +28,7 @@ def missed_at_most(sampled: int, lost: int, confidence: float = CONFIDENCE) -> f
     if lost == 0:
         return 1.0 - float((1.0 - confidence) ** (1.0 / sampled))
     low, high = lost / sampled, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
+    while low < (middle := (low + high) / 2) < high:
         if _at_most(lost, sampled, middle) > 1.0 - confidence:
             low = middle
         else:
@@ -38,14 +37,12 @@ def missed_at_most(sampled: int, lost: int, confidence: float = CONFIDENCE) -> f
 
 
 def _at_most(lost: int, sampled: int, share: float) -> float:
-    """The chance of so many losses or fewer, where each event is lost with this chance."""
-    if share >= 1.0:
-        return 0.0
+    """The chance of so many losses or fewer, where each event is lost with this chance, between 0 and 1."""
     total = 0.0
     for k in range(lost + 1):
         ways = math.lgamma(sampled + 1) - math.lgamma(k + 1) - math.lgamma(sampled - k + 1)
         total += math.exp(ways + k * math.log(share) + (sampled - k) * math.log1p(-share))
-    return min(1.0, total)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def portions(
 ) -> list[list[int]]:
     """Buckets put together so that each portion holds at most `most` rows; a larger bucket stands alone."""
     found: list[list[int]] = []
-    room = 0
+    room = most
     for key in keys:
         rows = held(key, left, right)
         if not found or rows > room:

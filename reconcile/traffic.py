@@ -61,9 +61,9 @@ class Policy:
 
     def drops(self, message: Message) -> str:
         """Why it may be missing; "" where it may not."""
-        if message.event is not None and message.event in self.events:
+        if message.event in self.events:
             return f"event {message.event}"
-        return "token" if message.token is not None and message.token in self.tokens else ""
+        return "token" if message.token in self.tokens else ""
 
 
 @dataclass(frozen=True, slots=True)

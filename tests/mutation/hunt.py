@@ -16,12 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-AT_MOST = 20.0
+AT_MOST = 10.0
 """Seconds of CPU: a mutant that takes longer has been caught in a loop."""
 
 ROOM = 1 << 30
@@ -39,27 +39,27 @@ def all_mutants() -> list[Mutant]:
 
 
 class _Loader(importlib.abc.Loader):
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
+    def __init__(self, name: str, source: str) -> None:
+        self._name, self._source = name, source
 
     def create_module(self, spec: ModuleSpec) -> None:
         del spec
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._mutant.source(), self._mutant.module, "exec"), vars(module))
+        exec(compile(self._source, self._name, "exec"), vars(module))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the mutant where its module is asked for."""
+    """Finds this source where its module is asked for."""
 
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
+    def __init__(self, name: str, source: str) -> None:
+        self._name, self._source = name, source
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         del path, target
-        if fullname != self._mutant.module:
+        if fullname != self._name:
             return None
-        return importlib.util.spec_from_loader(fullname, _Loader(self._mutant))
+        return importlib.util.spec_from_loader(fullname, _Loader(self._name, self._source))
 
 
 def tests(module: str) -> Iterator[Callable[[], object]]:
@@ -94,10 +94,47 @@ def _calls(test: Any) -> Iterator[Callable[[], object]]:
         yield partial(test, **arguments)
 
 
-def _judged(mutant: Mutant) -> None:
-    """In a process of its own: exit with whether a test fails on the mutant."""
+def _judged(module: str, source: str) -> None:
+    """In a process of its own: exit with whether a test fails where the module has this source."""
     signal.setitimer(signal.ITIMER_PROF, AT_MOST)
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until this process ends
+    sys.meta_path.insert(0, _Finder(module, source))
+    try:
+        for test in tests(module):
+            test()
+    except BaseException:
+        os._exit(CAUGHT)
+    os._exit(SURVIVED)
+
+
+def passes(module: str, source: str) -> bool:
+    """Whether every test passes where the module has this source."""
+    process = multiprocessing.get_context("fork").Process(target=_judged, args=(module, source))
+    process.start()
+    process.join()
+    return process.exitcode == SURVIVED
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether every test passes on it."""
+    return passes(mutant.module, mutant.source())
+
+
+def hunted(chosen: Sequence[Mutant], processes: int = 2) -> Iterator[tuple[Mutant, bool]]:
+    """Each, in its turn, with whether it survives."""
+    if any(name.startswith("reconcile") for name in sys.modules):
+        raise RuntimeError("reconcile is imported already: its mutants would not be. This is a bug.")
+    _prepared()
+    for path in sorted({one.path for one in chosen}):
+        if not passes(f"{path.parent.name}.{path.stem}", path.read_text()):
+            raise RuntimeError(f"{path}: a test fails on the original: no mutant of it could survive")
+    with ThreadPoolExecutor(processes) as pool:
+        yield from zip(chosen, pool.map(survives, chosen), strict=True)
+
+
+def _prepared() -> None:
+    """What every process would do again: settings, and a first property, for which much is imported."""
     os.environ["CANARY_EXAMPLES"] = str(EXAMPLES)
     settings.register_profile(
         "mutants",
@@ -109,27 +146,4 @@ def _judged(mutant: Mutant) -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutants")
-    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until this process ends
-    sys.meta_path.insert(0, _Finder(mutant))
-    try:
-        for test in tests(mutant.module):
-            test()
-    except BaseException:
-        os._exit(CAUGHT)
-    os._exit(SURVIVED)
-
-
-def survives(mutant: Mutant) -> bool:
-    """Whether every test passes on it."""
-    process = multiprocessing.get_context("fork").Process(target=_judged, args=(mutant,))
-    process.start()
-    process.join()
-    return process.exitcode == SURVIVED
-
-
-def hunted(chosen: Sequence[Mutant], processes: int = 2) -> Iterator[tuple[Mutant, bool]]:
-    """Each, in its turn, with whether it survives."""
-    if any(name.startswith("reconcile") for name in sys.modules):
-        raise RuntimeError("reconcile is imported already: its mutants would not be. This is a bug.")
-    with ThreadPoolExecutor(processes) as pool:
-        yield from zip(chosen, pool.map(survives, chosen), strict=True)
+    given(strategies.lists(strategies.integers()))(lambda _: None)()

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,23 @@ MEMBERS = {
     "Outcome": ("REJECTED", "UNDELIVERED", "ON_TIME", "LATE", "PENDING", "OVERDUE", "LOST", "UNREAD"),
     "Flag": ("DUPLICATED", "CORRUPT", "OUT_OF_ORDER", "DETOURED", "TIME_UNKNOWN"),
     "Receipt": ("ACCEPTED", "REFUSED", "UNKNOWN"),
+    "Fate": (
+        "STORED",
+        "DEDUPLICATED",
+        "ABORTED",
+        "CONTROL",
+        "DEAD_LETTERED",
+        "FILTERED",
+        "UNPARSABLE",
+        "QUEUED",
+        "NOT_YET",
+        "EXPIRED",
+        "LOST",
+        "UNAUDITED",
+    ),
 }
+WORD = re.compile(r"[a-z0-9_]+( [a-z]+)?")
+"""A string that is an answer ("lost", "adds up"), and no sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,8 @@ def _of_values(node: ast.AST) -> Iterator[Node]:
         yield ast.Constant(not node.value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         yield ast.Constant(node.value + 1)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and WORD.fullmatch(node.value):
+        yield ast.Constant(f"not {node.value}")
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMED:
         arguments = [] if node.func.id in ("sorted", "reversed") else node.keywords
         yield ast.Call(ast.Name(NAMED[node.func.id]), node.args, arguments)
@@ -146,12 +165,20 @@ def _of_branches(node: ast.AST) -> Iterator[Node]:
         yield changed
     elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield ast.Return(ast.Constant(None))
-    elif isinstance(node, ast.AugAssign):
+    elif isinstance(node, ast.AugAssign) or _acts(node):
         yield ast.Pass()
-    elif isinstance(node, ast.ListComp | ast.GeneratorExp) and node.generators[0].ifs:
-        changed_ = copy.deepcopy(node)
-        changed_.generators[0].ifs = []
-        yield changed_
+    elif isinstance(node, ast.Break | ast.Continue):
+        yield ast.Continue() if isinstance(node, ast.Break) else ast.Break()
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        for index in [at for at, part in enumerate(node.generators) if part.ifs]:
+            filtered = copy.deepcopy(node)
+            filtered.generators[index].ifs = []
+            yield filtered
+
+
+def _acts(node: ast.AST) -> bool:
+    """Whether it is there for what it does: a call or a yield by itself."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call | ast.Yield | ast.YieldFrom)
 
 
 def _changed_by_itself(test: ast.expr) -> bool:

@@ -59,6 +59,15 @@ def test_the_edge_of_the_first_tier(lost: int, urgent: bool) -> None:
     assert found.counts[timedelta(hours=1)] == Count(3600, lost)
 
 
+@pytest.mark.parametrize("total", [100, 101])
+def test_a_tier_holds_from_its_very_rate_on(total: int) -> None:
+    """In numbers that no rounding touches: of half of everything, a fiftieth is one in a hundred."""
+    hour = timedelta(hours=1)
+    found = standing([(0, 0)] * 59 + [(total, 1)], over=hour, allowed=0.5)
+    assert TIERS[0].rate(hour) == 0.02
+    assert (found.tier is TIERS[0]) == (total == 100)
+
+
 def test_a_slow_leak_is_the_last_tier() -> None:
     """A little over the allowed share for three days: nobody is woken, but the budget goes."""
     found = standing([(1000, 2 if minute % 2 else 1) for minute in range(3 * 24 * 60)])
@@ -127,3 +136,15 @@ def test_the_two_fast_tiers_are_urgent_and_nothing_counts_as_nothing() -> None:
     """Days of a slow leak can wait until the morning."""
     assert [tier.urgent for tier in TIERS] == [True, True, False]
     assert Count() == Count(0, 0)
+
+
+def test_no_more_is_read_than_the_longest_window_holds() -> None:
+    """Counts of months may stand behind it."""
+    hours = [(T0 - number * timedelta(hours=1), Count(1, 0)) for number in range(1, 100)]
+    history = iter(hours)
+    longest = max(tier.long for tier in TIERS)
+    found = stand(
+        history, until=T0, since=hours[-1][0], whole=Count(99, 0), allowed=ALLOWED, over=MONTH, fresh=MINUTE
+    )
+    assert found.counts[longest] == Count(72, 0)
+    assert next(history)[0] == T0 - longest - timedelta(hours=2)

@@ -113,3 +113,9 @@ def test_what_no_run_speaks_of_is_stored() -> None:
     counts = tally([Range(0, 0, 10)], [Run(Range(0, 0, 2), Fate.LOST), Run(Range(0, 5, 6), Fate.LOST)])
     assert counts == {**dict.fromkeys(Fate, 0), Fate.LOST: 3, Fate.STORED: 7}
     assert set(counts) == set(Fate)
+
+
+def test_the_words_for_fates_are_those_that_reports_know() -> None:
+    """In the order in which they are told."""
+    words = "stored deduplicated aborted control dead_lettered filtered unparsable queued not_yet expired"
+    assert [*Fate] == [*words.split(), "lost", "unaudited"]

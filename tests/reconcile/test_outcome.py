@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from reconcile.outcome import ARRIVED, FINAL, Outcome, Receipt, combined, may_become
+from reconcile.outcome import ARRIVED, FINAL, INGRESS, Flag, Outcome, Receipt, combined, may_become
 
 OPEN = {Outcome.PENDING, Outcome.OVERDUE, Outcome.UNREAD}
 
@@ -27,3 +27,20 @@ def test_several_tries_are_as_good_as_their_best(receipts: list[Receipt]) -> Non
     """Accepted before unknown before refused."""
     order = [Receipt.ACCEPTED, Receipt.UNKNOWN, Receipt.REFUSED]
     assert combined(receipts) is min(receipts, key=order.index)
+
+
+def test_the_words_are_those_that_ledgers_and_dashboards_know() -> None:
+    """They stand in rows and labels that nobody writes again."""
+    assert [*Outcome] == [
+        "rejected",
+        "undelivered",
+        "on_time",
+        "late",
+        "pending",
+        "overdue",
+        "lost",
+        "unread",
+    ]
+    assert [*Flag] == ["duplicated", "corrupt", "out_of_order", "detoured", "time_unknown"]
+    assert [*Receipt] == ["accepted", "refused", "unknown"]
+    assert INGRESS == "ingress"

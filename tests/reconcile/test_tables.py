@@ -55,6 +55,13 @@ def test_each_id_is_in_at_most_one_list(left: dict[str, Row], right: dict[str, R
     assert (found.missing_left, found.missing_right) == (mirror.missing_right, mirror.missing_left)
 
 
+def test_each_difference_has_its_own_list() -> None:
+    """Who is missing is not compared; other content outweighs another number of copies."""
+    left = {"a": Row(1, 5, 5), "b": Row(1, 5, 5), "c": Row(1, 5, 6), "d": Row(2, 5, 5), "e": Row(2, 5, 5)}
+    right = {"b": Row(1, 5, 5), "c": Row(2, 5, 7), "d": Row(1, 5, 5), "e": Row(2, 4, 5), "f": Row(1, 5, 5)}
+    assert compare(left, right) == Differences(["f"], ["a"], ["c", "e"], ["d"])
+
+
 def test_a_bucket_holds_what_the_fuller_side_has() -> None:
     """One that a side lacks is empty there."""
     left, right = {1: Bucket(5, 0, 0), 2: Bucket(2, 0, 0)}, {1: Bucket(3, 0, 0), 3: Bucket(7, 0, 0)}

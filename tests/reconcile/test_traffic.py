@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.offsets import BLOCK, Block, Range, appended, budgeted, holes, joined, suspects, within
-from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, tally, worth_reading
+from reconcile.traffic import UNSETTLED, Evidence, Fate, Message, Policy, Run, explained, tally, worth_reading
 
 OFFSETS = st.integers(0, 60)
 SPANS = st.tuples(OFFSETS, OFFSETS).map(lambda ends: Range(0, min(ends), max(ends)))
@@ -56,6 +56,14 @@ def test_every_offset_of_a_gap_has_exactly_one_fate(gap: Range, evidence: Eviden
     assert all(run.range.size for run in runs)
 
 
+@given(SPANS, EVIDENCE, OFFSETS)
+def test_how_a_gap_is_cut_never_changes_a_fate(gap: Range, evidence: Evidence, cut: int) -> None:
+    """Whoever asks in pieces, in whatever order, hears the same of every offset."""
+    first, rest = gap.clip(gap.start, cut), gap.clip(cut, gap.end)
+    in_pieces = fates(explained(rest, evidence)) | fates(explained(first, evidence))
+    assert in_pieces == fates(explained(gap, evidence))
+
+
 @given(SPANS, st.lists(SPANS, max_size=4), EVIDENCE)
 def test_the_sum_law_holds(window: Range, gaps: list[Range], evidence: Evidence) -> None:
     """Appended is the sum of all fates, and what no gap holds is stored."""
@@ -82,6 +90,17 @@ def test_without_positions_only_time_proves_a_loss(gap: Range, evidence: Evidenc
     runs = explained(gap, replace(evidence, position=None, due=False))
 
     assert {run.fate for run in runs} <= {Fate.NOT_YET, Fate.EXPIRED}
+
+
+@given(SPANS, EVIDENCE)
+def test_only_an_unsettled_fate_changes_when_more_is_known(gap: Range, evidence: Evidence) -> None:
+    """Once the consumer is past it and all was read; what retention removes meanwhile is another matter."""
+    known = replace(evidence, log_start=0)
+    more = replace(known, position=61, due=True, read=[Range(0, 0, 61)], unsure="")
+    before, after = fates(explained(gap, known)), fates(explained(gap, more))
+    assert {at for at in before if before[at] is not after[at]} <= {
+        at for at, fate in before.items() if fate in UNSETTLED
+    }
 
 
 @given(SPANS, EVIDENCE)
