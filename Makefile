@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check format lint types contracts bench bench-audit bench-reading soak scoreboard fuzz mutation clean
+.PHONY: demo test check format lint types contracts bench bench-audit bench-audit-growth bench-live bench-reading soak scoreboard fuzz mutation clean
 
 demo: $(READY)
 	@$(BIN)/canary demo
@@ -37,6 +37,12 @@ bench-reading: $(READY)
 
 bench-audit: $(READY)
 	$(BIN)/python -m bench.audit
+
+bench-audit-growth: $(READY)
+	$(BIN)/python -m bench.audit --growth
+
+bench-live: $(READY)
+	$(BIN)/python -m bench.live
 
 soak: $(READY)
 	$(BIN)/python -m bench.soak

@@ -1,7 +1,8 @@
 """`python -m bench.audit`: a large topic with planted faults on a real Kafka, audited and read back.
 
 The audit is held against reading the whole topic back with kafka-python and with librdkafka and comparing
-ids, in one run on one machine; and it must name every planted fault, and nothing else.
+ids, in one run on one machine; and it must name every planted fault, and nothing else. With `--growth` the
+same window is audited while the table grows with rows of earlier days.
 """
 
 import argparse
@@ -10,14 +11,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.audit_readers import by_kafka_python, by_librdkafka
-from bench.audit_topic import COMPACTED, DUPLICATES, GROUP, LETTERS, PASSWORD, Plan, fill_table, fill_topic
+from bench.audit_readers import READERS, Read, Reader
+from bench.audit_table import PASSWORD, fill_past, fill_table
+from bench.audit_topic import (
+    BLOCK_LOST,
+    COMPACTED,
+    DUPLICATES,
+    GROUP,
+    LETTERS,
+    Plan,
+    fill_topic,
+)
+from bench.figures import setting
 from canary.sandbox.broker import Apache
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.doors import Doors
@@ -48,7 +60,15 @@ consumer_group = "{group}"
 [audit]
 max_seconds = "10m"
 max_execution_time = "2m"
+max_bytes_to_read = 100000000000
 """
+DOCS = Path(__file__).parent.parent / "docs"
+WHOLE = 10_000_000
+"""A run with so many events writes its page."""
+
+GROWTH_EVENTS = 400_000
+SIZES = (2_000_000, 10_000_000, 50_000_000)
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +77,42 @@ class Took:
 
     what: str
     seconds: float
-    messages: int
-    rows: int
-    missing: int
+    read: Read
 
 
 def main() -> None:
     """Fill, audit, read back, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--events", type=int, default=WHOLE)
     parser.add_argument("--partitions", type=int, default=16)
-    parser.add_argument("--extra-rows", type=int, default=0, help="older rows that the table holds besides")
     parser.add_argument("--without-readers", action="store_true", help="only the audit")
+    parser.add_argument("--growth", action="store_true", help="a window's cost as the table grows, instead")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows, for --growth")
     told = parser.parse_args()
-    with _running() as (broker, front, folder):
-        plan = Plan(topic="audited", events=told.events, partitions=told.partitions)
-        _timed("filling the topic", lambda: fill_topic(broker.inside, plan))
-        _timed("filling the table", lambda: fill_table(front, plan, extra=told.extra_rows))
-        config = folder / "canary.toml"
-        config.write_text(
-            CONFIG.format(
-                bootstrap=broker.outside,
-                topic=plan.topic,
-                letters=plan.letters,
-                url=front.url,
-                password=PASSWORD,
-                group=GROUP,
-            )
-        )
-        report = _audit(config, plan)
-        wrong = list(_wrong(report, plan))
-        rows = [_took(report)]
-        if not told.without_readers:
-            rows += [_read(front, broker.inside, plan, read) for read in (by_kafka_python, by_librdkafka)]
-        _print(rows, report)
-    if wrong:
-        _say("WRONG: " + "; ".join(wrong))
-        sys.exit(1)
-    _say("every planted fault was named, and nothing else")
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    with running() as (broker, front, folder):
+        plan = Plan("audited", GROWTH_EVENTS if told.growth else told.events, told.partitions)
+        config = filled(broker, front, folder, plan, say)
+        if told.growth:
+            wrong = growth(front, config, plan, told.sizes, say)
+        else:
+            readers = {} if told.without_readers else READERS
+            wrong = compared(front, broker, config, plan, readers, say)
+    say("WRONG: " + "; ".join(wrong) if wrong else "every planted fault was named, and nothing else")
+    if told.growth or (told.events >= WHOLE and not told.without_readers):
+        write("bench-audit-growth.md" if told.growth else "bench-audit.md", lines)
+    sys.exit(1 if wrong else 0)
 
 
 @contextmanager
-def _running() -> Iterator[tuple[Apache, ClickHouseFront, Path]]:
+def running() -> Iterator[tuple[Apache, ClickHouseFront, Path]]:
+    """A broker and a table, and a folder for both."""
     doors = Doors()
     with tempfile.TemporaryDirectory(prefix="canary-bench-") as name:
         folder = Path(name)
@@ -115,9 +129,76 @@ def _running() -> Iterator[tuple[Apache, ClickHouseFront, Path]]:
             doors.stop()
 
 
-def _audit(config: Path, plan: Plan) -> dict[str, Any]:
+def filled(broker: Apache, front: ClickHouseFront, folder: Path, plan: Plan, say: Say) -> Path:
+    """The topic and the table made; the configuration of the audit."""
+    for what, fill in (
+        ("topic", lambda: fill_topic(broker.inside, plan)),
+        ("table", lambda: fill_table(front, plan)),
+    ):
+        started = time.monotonic()
+        fill()
+        say(f"filling the {what} with {plan.events:,} events: {time.monotonic() - started:.1f} s")
+    config = folder / "canary.toml"
+    config.write_text(
+        CONFIG.format(
+            bootstrap=broker.outside,
+            topic=plan.topic,
+            letters=plan.letters,
+            url=front.url,
+            password=PASSWORD,
+            group=GROUP,
+        )
+    )
+    return config
+
+
+def compared(
+    front: ClickHouseFront,
+    broker: Apache,
+    config: Path,
+    plan: Plan,
+    readers: dict[str, Reader],
+    say: Say,
+) -> list[str]:
+    """The audit beside reading everything back; what it should have said and did not."""
+    report = audited(config, plan.span)
+    say(f"{report['appended']:,} offsets; planted besides: {LETTERS} dead letters, {COMPACTED} compacted")
+    cost = report["cost"]
+    found = Read(cost["messages_fetched"], cost["rows_read"], report["counts"]["lost"])
+    audit = Took("canary audit", cost["seconds"], found)
+    _tell(audit, audit, report, say)
+    say(f"  the audit asked {cost['queries']} queries, {cost['bytes_read'] / 1e6:.1f} MB")
+    for what, reader in readers.items():
+        _tell(_read(what, reader(front, broker.inside, plan)), audit, report, say)
+    return list(_wrong(report, plan))
+
+
+def growth(front: ClickHouseFront, config: Path, plan: Plan, sizes: Sequence[int], say: Say) -> list[str]:
+    """What a sound window costs and what one with losses costs, by rows in the table."""
+    wrong = []
+    there = plan.events
+    for size in sizes:
+        fill_past(front, plan, size - there)
+        there = size
+        for what, span, lost in (
+            ("a sound window", plan.minutes(40, 45), 0),
+            ("a window with losses", plan.minutes(22, 28), 1 + BLOCK_LOST),
+        ):
+            report = audited(config, span)
+            cost, counts = report["cost"], report["counts"]
+            say(
+                f"{size:,} rows, {what} of {report['appended']:,} events: {cost['seconds']:.2f} s,"
+                f" {cost['queries']} queries, {cost['rows_read']:,} rows, {cost['bytes_read'] / 1e6:.1f} MB"
+                f" read, {cost['messages_fetched']:,} messages fetched, {counts['lost']:,} lost"
+            )
+            if counts["lost"] != lost:
+                wrong.append(f"{size:,} rows, {what}: lost are {counts['lost']}, planted were {lost}")
+    return wrong
+
+
+def audited(config: Path, span: tuple[datetime, datetime]) -> dict[str, Any]:
     """The command itself, in a process of its own."""
-    since, until = plan.span
+    since, until = span
     command = [sys.executable, "-m", "canary", "audit", "--config", str(config), "--output", "json"]
     done = subprocess.run(
         [*command, "--from", since.isoformat(), "--to", until.isoformat()],
@@ -146,44 +227,35 @@ def _wrong(report: dict[str, Any], plan: Plan) -> Iterator[str]:
         yield f"stray rows are {report['strays']}, planted were none"
 
 
-def _took(report: dict[str, Any]) -> Took:
-    cost = report["cost"]
-    lost = report["counts"]["lost"]
-    return Took("canary audit", cost["seconds"], cost["messages_fetched"], cost["rows_read"], lost)
-
-
-def _read(
-    front: ClickHouseFront, bootstrap: str, plan: Plan, read: Callable[[ClickHouseFront, str, Plan], Any]
-) -> Took:
+def _read(what: str, parts: Iterator[Read]) -> Took:
     started = time.monotonic()
-    name, messages, rows, missing = read(front, bootstrap, plan)
-    return Took(name, time.monotonic() - started, messages, rows, missing)
+    whole = sum(parts, Read())
+    return Took(what, time.monotonic() - started, whole)
 
 
-def _print(rows: list[Took], report: dict[str, Any]) -> None:
-    _say(f"{report['appended']:,} offsets; planted besides: {LETTERS} dead letters, {COMPACTED} compacted")
-    audit = rows[0]
-    for row in rows:
-        faster = "" if row is audit else f"; the audit is {row.seconds / audit.seconds:.0f} times faster"
-        _say(
-            f"  {row.what}: {row.seconds:.2f} s, {row.messages:,} messages fetched"
-            f" ({100 * row.messages / report['appended']:.3f} %), {row.rows:,} rows read,"
-            f" {row.missing:,} missing{faster}"
-        )
-    _say(
-        f"  the audit asked {report['cost']['queries']} queries, {report['cost']['bytes_read'] / 1e6:.1f} MB"
+def _tell(row: Took, audit: Took, report: dict[str, Any], say: Say) -> None:
+    faster = "" if row is audit else f"; the audit is {row.seconds / audit.seconds:.0f} times faster"
+    say(
+        f"  {row.what}: {row.seconds:.2f} s, {row.read.messages:,} messages fetched"
+        f" ({100 * row.read.messages / report['appended']:.3f} %), {row.read.rows:,} rows read,"
+        f" {row.read.missing:,} missing{faster}"
     )
 
 
-def _timed(what: str, work: Callable[[], None]) -> None:
-    started = time.monotonic()
-    work()
-    _say(f"{what}: {time.monotonic() - started:.1f} s")
+def write(name: str, lines: Sequence[str]) -> None:
+    """The page of a run."""
+    where = setting("")
+    about = f"Machine: {where.machine}.\n\nVersions: {where.versions}.\n"
+    text = "\n".join(lines)
+    (DOCS / name).write_text(f"# {TITLES[name]}\n\n```\n{text}\n```\n\n{about}")
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+TITLES = {
+    "bench-audit.md": "The audit against reading everything back\n\nMade by `make bench-audit`.",
+    "bench-audit-growth.md": (
+        "What a window's audit costs as the table grows\n\nMade by `make bench-audit-growth`."
+    ),
+}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""What the audit is held against: read the whole topic back and look for every id in the table."""
+"""What the audit is held against: read the whole topic back and look for every id in the table.
 
-from collections.abc import Iterator
+Partition by partition, so that the ids fit into memory; what each costs is told as it is done.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -8,17 +12,31 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Place
 from kafka import KafkaConsumer, TopicPartition
 
-from bench.audit_topic import PASSWORD, Plan
+from bench.audit_table import PASSWORD
+from bench.audit_topic import Plan
 from canary.sandbox.clickhouse import ClickHouseFront
 
 UUID_AT = slice(10, 46)
 """Where the id stands in a value: the readers are spared parsing JSON."""
 
-Read = tuple[str, int, int, int]
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of one partition: messages, rows of the table, and messages that have no row."""
+
+    messages: int = 0
+    rows: int = 0
+    missing: int = 0
+
+    def __add__(self, other: "Read") -> "Read":
+        return Read(self.messages + other.messages, self.rows + other.rows, self.missing + other.missing)
 
 
-def by_kafka_python(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Read:
-    """Partition by partition, so that the ids fit into memory."""
+Reader = Callable[[ClickHouseFront, str, Plan], Iterator[Read]]
+
+
+def by_kafka_python(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Iterator[Read]:
+    """With kafka-python's consumer."""
     consumer: Any = KafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -26,25 +44,23 @@ def by_kafka_python(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Read:
         max_partition_fetch_bytes=8 << 20,
         max_poll_records=20_000,
     )
-    messages = rows = missing = 0
     for partition in range(plan.partitions):
+        messages = missing = 0
         place = TopicPartition(plan.topic, partition)
         consumer.assign([place])
         consumer.seek_to_beginning(place)
         end = plan.bulk[partition] + plan.each
         have = _ids(front, partition)
-        rows += len(have)
         while consumer.position(place) < end:
             for record in consumer.poll(timeout_ms=500).get(place, ()):
                 messages += 1
                 missing += record.value is not None and record.value[UUID_AT] not in have
+        yield Read(messages, len(have), missing)
     consumer.close()
-    return "reading back with kafka-python", messages, rows, missing
 
 
-def by_librdkafka(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Read:
+def by_librdkafka(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Iterator[Read]:
     """The same with confluent-kafka."""
-    messages = rows = missing = 0
     options = {
         "bootstrap.servers": bootstrap,
         "group.id": "bench-read",
@@ -54,14 +70,20 @@ def by_librdkafka(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Read:
     }
     consumer = Consumer(options)
     for partition in range(plan.partitions):
+        messages = missing = 0
         have = _ids(front, partition)
-        rows += len(have)
         consumer.assign([Place(plan.topic, partition, 0)])
         for value in _values(consumer):
             messages += 1
             missing += value is not None and value[UUID_AT] not in have
+        yield Read(messages, len(have), missing)
     consumer.close()
-    return "reading back with librdkafka", messages, rows, missing
+
+
+READERS: dict[str, Reader] = {
+    "reading back with kafka-python": by_kafka_python,
+    "reading back with librdkafka": by_librdkafka,
+}
 
 
 def _values(consumer: Consumer) -> Iterator[bytes | None]:

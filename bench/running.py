@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
 from canary.sandbox.broker import free_port
-from canary.sandbox.handle import Handle
 
-UP_WITHIN = 30.0
+UP_WITHIN = 90.0
 DOWN_WITHIN = 10.0
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
@@ -39,6 +38,15 @@ class Load:
     pool: int
     batch: int = 1
     lines: tuple[tuple[str, str], ...] = ()
+
+
+class Place(Protocol):
+    """A sandbox's folder and the configuration that it wrote for a monitor."""
+
+    @property
+    def dir(self) -> Path: ...
+    @property
+    def config_path(self) -> Path: ...
 
 
 class Running:
@@ -123,7 +131,7 @@ class Running:
             return self.process.wait()
 
 
-def configuration(sandbox: Handle, load: Load, port: int) -> Path:
+def configuration(sandbox: Place, load: Load, port: int) -> Path:
     """The sandbox's configuration with this load, a web port and a ledger of its own."""
     values = {
         "rate": str(load.rate),
@@ -145,7 +153,7 @@ def configuration(sandbox: Handle, load: Load, port: int) -> Path:
 
 
 @contextmanager
-def daemon(sandbox: Handle, load: Load) -> Iterator[Running]:
+def daemon(sandbox: Place, load: Load) -> Iterator[Running]:
     """A daemon that answers; stopped in the end."""
     port = free_port()
     config = configuration(sandbox, load, port)

@@ -2,7 +2,7 @@
 before anything is called lost."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -38,12 +38,22 @@ class Gathered:
 class Gatherer:
     """Gathers the evidence for one window."""
 
-    def __init__(self, topic: Topic, table: Table, *, limits: Limits, policy: Policy, now: Now) -> None:
+    def __init__(
+        self,
+        topic: Topic,
+        table: Table,
+        *,
+        limits: Limits,
+        policy: Policy,
+        now: Now,
+        settle: Callable[[Work], object],
+    ) -> None:
         self._topic = topic
         self._table = table
         self._limits = limits
         self._policy = policy
         self._now = now
+        self._settle = settle
         self._notes: list[str] = []
         self._found: dict[str, set[tuple[int, int]]] = {}
         self._letters: dict[str, str] = {}
@@ -65,6 +75,7 @@ class Gatherer:
         unread = back.unread or f"more than {self._limits.messages} messages to read back"
         if left and not back.unread:
             self._notes.append(f"{sum(one.size for one in left)} offsets of gaps were over the budget")
+        self._settle(work)  # from here on the table's answers count against an event
         self._ask_ids(back.messages)
         known = back.messages if all_of_it else _at(back.messages, beside)
         self._match_ids(known, by_id=by_id)

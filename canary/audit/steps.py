@@ -1,7 +1,8 @@
 """The steps of an audit: cut a window, count it where the rows are, look into its gaps, say what they are.
 
-Kafka is asked for the window's offsets and for the consumer's position first; the table at least
-`passed_grace` after that. So a row that was on its way when the position was read has had its time.
+Kafka is asked for the window's offsets and for the consumer's position first. What the table shows then is
+stored, whenever it was asked; that it lacks something counts only where it was asked `passed_grace` after the
+position was read. So a row that was on its way then has had its time, and a sound window waits for nothing.
 """
 
 from collections import Counter
@@ -80,8 +81,8 @@ class Auditor:
         window, notes = cut(self._topic, state, (since, until), start, ahead=ahead)
         if made_again:
             notes.append(f"topic {state.topic} was made again: audited from its beginning")
-        self._wait(max(state.read_at + self._limits.passed_grace - self._now(), timedelta(0)))
-        work = Work(state, since, until, window, started + self._limits.seconds, payloads)
+        settled_at = state.read_at + self._limits.passed_grace
+        work = Work(state, since, until, window, started + self._limits.seconds, settled_at, payloads)
         report = Report(
             topic=state.topic,
             table=self._table_name,
@@ -158,6 +159,9 @@ class Auditor:
                 work = replace(work, window=window)
                 report = replace(report, window=tuple(window))
         counted = self._counted(work, times, sibling=sibling, splits=SPLITS)
+        if any(gap.start < work.state.logs[gap.partition].start for gap in counted.gaps):
+            self._settle(work)  # what cannot be read back is not asked for again either
+            counted = self._counted(work, times, sibling=sibling, splits=SPLITS)
         if sibling or counted.repeated:
             # By id nothing but the times keeps other windows' copies out; they may have whole seconds.
             own = Times(work.since.replace(microsecond=0), work.until)
@@ -165,7 +169,14 @@ class Auditor:
         by_id = by_id or bool(twice.strangers)
         if by_id:  # the table's offsets prove nothing: every event is looked up
             counted = replace(counted, gaps=tuple(joined(work.window)))
-        gatherer = Gatherer(self._topic, self._table, limits=self._limits, policy=self._policy, now=self._now)
+        gatherer = Gatherer(
+            self._topic,
+            self._table,
+            limits=self._limits,
+            policy=self._policy,
+            now=self._now,
+            settle=self._settle,
+        )
         gathered = gatherer.gather(work, within(work.window, counted.gaps), by_id=sibling, all_of_it=by_id)
         return self._told(report, work, counted, gathered, twice, strays, by_id)
 
@@ -262,7 +273,11 @@ class Auditor:
         }
         return replace(found, beyond=beyond)
 
+    def _settle(self, work: Work) -> None:
+        self._wait(max(work.settled_at - self._now(), timedelta(0)))
+
     def _by_count(self, report: Report, work: Work) -> Report:
+        self._settle(work)
         _, distinct = self._table.count(Times(work.since, work.until))
         total = appended(work.window)
         missing = max(total - distinct, 0)

@@ -49,12 +49,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One window under audit; `deadline` on our line."""
+    """One window under audit; `deadline` on our line. Until `settled_at` rows may be on their way of which
+    the consumer's position already tells."""
 
     state: TopicState
     since: datetime
     until: datetime
     window: Sequence[Range]
     deadline: datetime
+    settled_at: datetime
     payloads: bool
     notes: list[str] = field(default_factory=list)

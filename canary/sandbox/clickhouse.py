@@ -27,6 +27,7 @@ class ClickHouseFront:
 
     `insert` goes through the gate, as the pipeline's writes do; `query` and `execute` do not, so that a test
     can look at the tables of a frozen server. One at a time in a process, as chDB has one set of data.
+    With `merges` the engine keeps its parts few by itself, and rows that are twice go when it likes.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class ClickHouseFront:
         admin_password: str | None = None,
         port: int = 0,
         path: Path | None = None,
+        merges: bool = False,
     ) -> None:
-        self._gate, self._path = gate, path
+        self._gate, self._path, self._merges = gate, path, merges
         self._users = {user: User(user, password)}
         if admin_password is not None:
             self._users["default"] = User("default", admin_password, writes=True)
@@ -62,7 +64,7 @@ class ClickHouseFront:
         """Make the tables and return when connections are accepted."""
         self._engine = Engine(self._path)
         self._rights = Rights(self._engine, self._users)
-        create_tables(self)
+        create_tables(self, merges=self._merges)
         self._http.start()
 
     def stop(self) -> None:
@@ -107,7 +109,7 @@ class ClickHouseFront:
         )
         with self._writing:
             # Before the insert: whoever hears of an error here may safely try again.
-            if self._inserts[table] >= _INSERTS_BEFORE_COMPACTING:
+            if self._inserts[table] >= _INSERTS_BEFORE_COMPACTING and not self._merges:
                 compact(self._running(), table, over=_INSERTS_BEFORE_COMPACTING // 2)
                 self._inserts[table] = 0
             self._running().run(statement)

@@ -69,9 +69,11 @@ class Parts:
 class Sandbox:
     """A whole pipeline in this process (and one broker beside it); `start` returns when all of it answers."""
 
-    def __init__(self, folder: Path, *, broker: str = "tansu", partitions: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, broker: str = "tansu", partitions: int | None = None, merges: bool = False
+    ) -> None:
         self.folder = folder
-        self._broker, self._partitions = broker, partitions
+        self._broker, self._partitions, self._merges = broker, partitions, merges
         self._stack = ExitStack()
         self._parts: Parts | None = None
 
@@ -106,7 +108,9 @@ class Sandbox:
         self._stack.callback(broker.stop)
         broker.start()
         gates = {name: Gate() for name in ("ingress", "events", "slack")}
-        clickhouse = ClickHouseFront(gate=gates["events"], user="canary", password=keys.clickhouse)
+        clickhouse = ClickHouseFront(
+            gate=gates["events"], user="canary", password=keys.clickhouse, merges=self._merges
+        )
         self._stack.callback(clickhouse.stop)
         clickhouse.start()
         make_topics(broker.inside, broker.partitions)

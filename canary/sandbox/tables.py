@@ -50,10 +50,10 @@ class Database(Protocol):
     def execute(self, sql: str, /) -> None: ...
 
 
-def create_tables(database: Database) -> None:
+def create_tables(database: Database, *, merges: bool = False) -> None:
     """Make both tables, and two Distributed ones over `events`, of which one has a shard that is away.
 
-    Merges are stopped, or identical rows would be merged away before anybody could see them.
+    Without `merges` they are stopped, or identical rows would be merged away before anybody could see them.
     """
     database.execute("CREATE DATABASE IF NOT EXISTS posthog")
     for create in (_EVENTS, _EVENTS_RECENT):
@@ -63,7 +63,7 @@ def create_tables(database: Database) -> None:
             f"CREATE TABLE IF NOT EXISTS posthog.{table} AS posthog.events "
             f"ENGINE = Distributed('{cluster}', 'posthog', 'events', sipHash64(distinct_id))"
         )
-    for table in TABLES:
+    for table in () if merges else TABLES:
         database.execute(f"SYSTEM STOP MERGES posthog.{table}")
         database.execute(f"SYSTEM STOP TTL MERGES posthog.{table}")
 

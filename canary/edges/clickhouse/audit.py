@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from canary.edges.clickhouse import audit_sql, sql
-from canary.edges.clickhouse.audit_sql import Place
+from canary.edges.clickhouse.audit_place import Place
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
@@ -26,6 +26,9 @@ from reconcile.offsets import Block, Range, holes, joined
 MOST_PIECES = 1_000
 MOST_ROWS = 2_000_000
 IDS_AT_ONCE = 3_000
+LISTS_AT_ONCE = 16
+"""Lists of so many ids are looked for in one pass over the table."""
+
 A_SLICE = 50_000
 """Ids that are held side by side at once where a window is compared by id."""
 
@@ -115,9 +118,11 @@ class TableAudit:
         place = self._main()
         fit = sorted(one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one))
         found: dict[str, set[tuple[int, int]]] = {}
-        for chunk in _chunks(fit):
+        lists = list(_chunks(fit))
+        for at in range(0, len(lists), LISTS_AT_ONCE):
+            some = lists[at : at + LISTS_AT_ONCE]
             with self._asking():
-                for row in self._rows(audit_sql.having(place, chunk, offsets=_has_offsets(place))):
+                for row in self._rows(audit_sql.having(place, some, offsets=_has_offsets(place))):
                     where = int(row["partition"] or -1), int(row["offset"] or -1)
                     found.setdefault(row["id"] or "", set()).add(where)
         return found
@@ -257,9 +262,7 @@ class TableAudit:
         types = {str(row["name"]): str(row["type"]) for row in told}
         time = self._options.kafka_time or "_timestamp"
         topic = self._options.topic_column or ("_topic" if "_topic" in types else "")
-        column = (
-            Column(time, types.get(time, "DateTime")) if self._options.kafka_time or time in types else None
-        )
+        column = Column(time, types.get(time, "")) if self._options.kafka_time or time in types else None
         return Place(shape, column, topic, self._options.topics)
 
     def _feeders(self) -> Sequence[Feeder]:

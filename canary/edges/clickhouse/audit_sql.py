@@ -4,62 +4,29 @@ A window is asked for by partition and offset; record times only prune. Numbers 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from canary.edges.clickhouse.schema import Column, Shape, quoted
+from canary.edges.clickhouse.audit_place import Place, time_conditions, times_of, window_of
 from canary.edges.clickhouse.sql import Parameter, Statement, hash_conditions, id_condition
 from canary.traffic import Times
-from reconcile.offsets import BLOCK, Range
+from reconcile.offsets import BLOCK, Range, within
 
 SHOWN = 10
 COPIES = 20
 """Places of one id that are told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A table as an audit asks it: `shape`, the column with the record's time, and that with its topic."""
-
-    shape: Shape
-    kafka_time: Column | None = None
-    topic_column: str = ""
-    topics: tuple[str, ...] = ()
-
-    @property
-    def partition(self) -> str:
-        return self.shape.columns["partition"].expression
-
-    @property
-    def offset(self) -> str:
-        return self.shape.columns["offset"].expression
-
-    @property
-    def p(self) -> str:
-        """The partition as a plain number, -1 for none."""
-        return f"ifNull(toInt64({self.partition}), -1)"
-
-    @property
-    def o(self) -> str:
-        """The offset as a plain number, -1 for none."""
-        return f"ifNull(toInt64({self.offset}), -1)"
-
-    @property
-    def id(self) -> Column:
-        return self.shape.columns["id"]
-
-    @property
-    def source(self) -> str:
-        return f"{quoted(self.shape.database)}.{quoted(self.shape.table)}"
-
-
 def blocks(place: Place, window: Sequence[Range], times: Times | None) -> Statement:
-    """Rows and distinct offsets of every block of offsets of a window."""
-    where, parameters = _window(place, window, times)
+    """Rows and distinct offsets of every block of offsets of a window.
+
+    Grouped by one number and counted in bitmaps: by two, or as text, or in sets of hashes, it takes twice as
+    long and more.
+    """
+    where, parameters = window_of(place, window, times)
+    many = max(one.end for one in window) // BLOCK + 1
     sql = (
-        f"SELECT toString({place.p}) AS p, toString(intDiv({place.o}, {BLOCK}))"
-        f" AS b, toString(count()), toString(uniqExact({place.offset}))"
-        f" FROM {place.source} WHERE {where} GROUP BY p, b"
+        f"SELECT toString(intDiv(k, {many})), toString(k % {many}), toString(n), toString(d)"
+        f" FROM (SELECT {place.p} * {many} + intDiv({place.o}, {BLOCK}) AS k, count() AS n,"
+        f" groupBitmap(toUInt32({place.o} % {BLOCK})) AS d FROM {place.source} WHERE {where} GROUP BY k)"
     )
     return Statement(sql, parameters, ("partition", "number", "rows", "distinct"))
 
@@ -68,7 +35,7 @@ def gaps(
     place: Place, window: Sequence[Range], pieces: Sequence[Range], times: Times | None, *, most: int
 ) -> Statement:
     """The offsets of some blocks that have no row, as ranges, in order."""
-    where, parameters = _window(place, window, times)
+    where, parameters = window_of(place, within(window, _hull(pieces)), times)
     ends = [(one.partition, one.start // BLOCK, at) for one in pieces for at in (one.start - 1, one.end)]
     parameters["bp"] = [one.partition for one in pieces]
     parameters["bn"] = [one.start // BLOCK for one in pieces]
@@ -91,7 +58,7 @@ def gaps(
 
 def present(place: Place, offsets: Sequence[Range]) -> Statement:
     """Which of these offsets have a row, whatever its time."""
-    where, parameters = _window(place, _hull(offsets), None)
+    where, parameters = window_of(place, _hull(offsets), None)
     parameters["gp"] = [one.partition for one in offsets]
     parameters["gs"] = [one.start for one in offsets]
     parameters["ge"] = [one.end for one in offsets]
@@ -104,17 +71,23 @@ def present(place: Place, offsets: Sequence[Range]) -> Statement:
     return Statement(sql, parameters, ("partition", "offset"))
 
 
-def having(place: Place, ids: Sequence[str], *, offsets: bool) -> Statement:
-    """Where the table has these ids, whatever their time."""
-    conditions = [id_condition(place.id)]
+def having(place: Place, ids: Sequence[Sequence[str]], *, offsets: bool) -> Statement:
+    """Where the table has these ids, whatever their time. They come in several lists, since a server takes no
+    parameter of any length, and are looked for in one pass."""
     kind = "UUID" if place.id.base == "UUID" else "String"
-    conditions += hash_conditions(place.shape, "id", "ids", kind)
+    names = [f"ids{number}" for number in range(len(ids))]
+    lists = f"arrayConcat({', '.join(f'{{{name}:Array({kind})}}' for name in names)})"
+    conditions = [
+        id_condition(place.id, f"(SELECT arrayJoin({lists}))"),
+        *hash_conditions(place.shape, "id", lists, kind),
+    ]
     where = f"toString({place.partition}), toString({place.offset})" if offsets else "'-1', '-1'"
     sql = (
         f"SELECT toString({place.id.expression}) AS i, {where} FROM {place.source}"
         f" WHERE {' AND '.join(conditions)} LIMIT {COPIES} BY i"
     )
-    return Statement(sql, {"ids": list(ids)}, ("id", "partition", "offset"))
+    some: dict[str, Parameter] = {name: list(part) for name, part in zip(names, ids, strict=True)}
+    return Statement(sql, some, ("id", "partition", "offset"))
 
 
 def letters(place: Place, ids: Sequence[str]) -> Statement:
@@ -132,7 +105,8 @@ def twice(
     place: Place, window: Sequence[Range], blocks: Sequence[tuple[int, int]], times: Times | None
 ) -> Statement:
     """Rows of some blocks beyond the first of an offset, by whether a merge will remove them."""
-    where, parameters = _window(place, window, times)
+    hull = _hull([Range(p, n * BLOCK, (n + 1) * BLOCK) for p, n in blocks])
+    where, parameters = window_of(place, within(window, hull) if hull else window, times)
     parameters["bp"], parameters["bn"] = [p for p, _ in blocks], [n for _, n in blocks]
     by = f"{place.p} AS p, {place.o} AS o, uniqExact({place.id.expression}) AS ids"
     return _twice(place, by, "p, o", f"{where} AND {_in_blocks(place)}", parameters)
@@ -140,9 +114,9 @@ def twice(
 
 def twice_by_id(place: Place, times: Times | None) -> Statement:
     """The same for a table without partitions: rows beyond the first of an id."""
-    where = " AND ".join(_time_conditions(place)) if times else "1"
+    where = " AND ".join(time_conditions(place, times)) or "1"
     by = f"-1 AS p, -1 AS o, toString({place.id.expression}) AS i, 1 AS ids"
-    return _twice(place, by, "i", where, _times(times) if times else {})
+    return _twice(place, by, "i", where, times_of(place, times))
 
 
 def _twice(place: Place, by: str, groups: str, where: str, parameters: Mapping[str, Parameter]) -> Statement:
@@ -162,8 +136,8 @@ def _twice(place: Place, by: str, groups: str, where: str, parameters: Mapping[s
 
 def strays(place: Place, ends: Sequence[Range], times: Times) -> Statement:
     """Rows of these times that no offset of the topic can stand behind, by partition."""
-    conditions = _time_conditions(place)
-    parameters = _times(times)
+    conditions = time_conditions(place, times)
+    parameters = times_of(place, times)
     parameters["parts"] = [one.partition for one in ends]
     parameters["ends"] = [one.end for one in ends]
     part, offset = place.partition, place.offset
@@ -184,7 +158,7 @@ def slice_of_map(
     place: Place, window: Sequence[Range], times: Times | None, part: tuple[int, int]
 ) -> Statement:
     """Offset -> id of one slice of a window, sliced by a hash of the id."""
-    where, parameters = _window(place, window, times)
+    where, parameters = window_of(place, window, times)
     sql = (
         f"SELECT toString({place.p}), toString({place.o}),"
         f" toString({place.id.expression}) FROM {place.source} WHERE {where} AND {_slice(place, part)}"
@@ -194,17 +168,17 @@ def slice_of_map(
 
 def slice_of_ids(place: Place, times: Times | None, part: tuple[int, int]) -> Statement:
     """The ids of one slice of the same times."""
-    where = " AND ".join([*(_time_conditions(place) if times else ()), _slice(place, part)])
+    where = " AND ".join([*time_conditions(place, times), _slice(place, part)])
     sql = f"SELECT DISTINCT toString({place.id.expression}) FROM {place.source} WHERE {where}"
-    return Statement(sql, _times(times) if times else {}, ("id",))
+    return Statement(sql, times_of(place, times), ("id",))
 
 
 def counted(place: Place, times: Times) -> Statement:
     """Rows and distinct ids of exactly these times."""
-    where = " AND ".join(_time_conditions(place))
+    where = " AND ".join(time_conditions(place, times))
     counts = f"toString(count()), toString(uniqExact({place.id.expression}))"
     sql = f"SELECT {counts} FROM {place.source} WHERE {where}"
-    return Statement(sql, _times(times), ("rows", "distinct"))
+    return Statement(sql, times_of(place, times), ("rows", "distinct"))
 
 
 def _in_blocks(place: Place) -> str:
@@ -219,30 +193,6 @@ def _slice(place: Place, part: tuple[int, int]) -> str:
     return f"cityHash64(toString({place.id.expression})) % {of:d} = {number:d}"
 
 
-def _window(place: Place, window: Sequence[Range], times: Times | None) -> tuple[str, dict[str, Parameter]]:
-    """Exactly the offsets of a window, one range a partition."""
-    parameters: dict[str, Parameter] = {
-        "wp": [one.partition for one in window],
-        "ws": [one.start for one in window],
-        "we": [one.end for one in window],
-    }
-    part, offset = place.partition, place.offset
-    conditions = _time_conditions(place) if times else []
-    if times:
-        parameters |= _times(times)
-    if place.topic_column:
-        parameters["topics"] = list(place.topics)
-        conditions.append(f"toString({place.topic_column}) IN {{topics:Array(String)}}")
-    conditions += [
-        f"{offset} >= {min(one.start for one in window):d}",
-        f"{offset} < {max(one.end for one in window):d}",
-        f"{part} IN {{wp:Array(Int64)}}",
-        f"{place.o} >= transform({place.p}, {{wp:Array(Int64)}}, {{ws:Array(Int64)}}, toInt64(0))",
-        f"{place.o} < transform({place.p}, {{wp:Array(Int64)}}, {{we:Array(Int64)}}, toInt64(0))",
-    ]
-    return " AND ".join(conditions), parameters
-
-
 def _hull(ranges: Sequence[Range]) -> list[Range]:
     """One range a partition that holds all of its ranges."""
     found: dict[int, Range] = {}
@@ -250,24 +200,3 @@ def _hull(ranges: Sequence[Range]) -> list[Range]:
         last = found.get(one.partition, one)
         found[one.partition] = Range(one.partition, min(last.start, one.start), max(last.end, one.end))
     return list(found.values())
-
-
-def _time_conditions(place: Place) -> list[str]:
-    column = place.kafka_time
-    if column is None:
-        return []
-    both = [f"{column.expression} {sign} toDateTime64({{{name}:String}}, 6, 'UTC')" for sign, name in _BOUNDS]
-    if not column.type.startswith("Nullable"):
-        return both
-    return [f"({' AND '.join(both)} OR {column.expression} IS NULL)"]
-
-
-_BOUNDS = ((">=", "since"), ("<", "until"))
-
-
-def _times(times: Times) -> dict[str, Parameter]:
-    return {"since": _stamp(times.since), "until": _stamp(times.until)}
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

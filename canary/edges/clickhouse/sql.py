@@ -116,7 +116,8 @@ def lookup(
     """
     parameters: dict[str, Parameter] = {"ids": [str(one.id) for one in wanted]}
     conditions = [id_condition(shape.columns["id"])]
-    conditions += hash_conditions(shape, "id", "ids", _id_type(shape.columns["id"]))
+    kind = _id_type(shape.columns["id"])
+    conditions += hash_conditions(shape, "id", f"{{ids:Array({kind})}}", kind)
     if prune.rest:
         conditions += _rest_conditions(shape, wanted, tenants, parameters)
     if prune.event and shape.in_sorting_key("event"):
@@ -161,15 +162,16 @@ def _id_type(column: Column) -> str:
     return "UUID" if column.base == "UUID" else "String"
 
 
-def id_condition(column: Column) -> str:
+def id_condition(column: Column, listed: str = "") -> str:
+    """The id is one of the parameter `ids`, or of what an expression lists."""
     if column.base == "UUID":
-        return f"{column.expression} IN {{ids:Array(UUID)}}"
+        return f"{column.expression} IN {listed or '{ids:Array(UUID)}'}"
     plain = column.base == "String"
     expression = column.expression if plain else f"toString({column.expression})"
-    return f"{expression} IN {{ids:Array(String)}}"
+    return f"{expression} IN {listed or '{ids:Array(String)}'}"
 
 
-def hash_conditions(shape: Shape, logical: str, name: str, kind: str) -> list[str]:
+def hash_conditions(shape: Shape, logical: str, listed: str, kind: str) -> list[str]:
     """`hash(column)` in the sorting key prunes only when asked for by the same expression."""
     column = shape.columns[logical]
     if column.base != kind:
@@ -178,7 +180,7 @@ def hash_conditions(shape: Shape, logical: str, name: str, kind: str) -> list[st
     for key in shape.sorting_key:
         call = _CALL.fullmatch(key)
         if call and call.group(2) == column.expression.strip("`"):
-            found.append(f"{key} IN (SELECT {call.group(1)}(arrayJoin({{{name}:Array({kind})}})))")
+            found.append(f"{key} IN (SELECT {call.group(1)}(arrayJoin({listed})))")
     return found
 
 
@@ -202,7 +204,7 @@ def _event_condition(column: Column, wanted: Sequence[Wanted], parameters: dict[
 
 def _distinct_conditions(shape: Shape, pool: list[str], parameters: dict[str, Parameter]) -> list[str]:
     column = shape.columns["distinct_id"]
-    conditions = hash_conditions(shape, "distinct_id", "pool", "String")
+    conditions = hash_conditions(shape, "distinct_id", "{pool:Array(String)}", "String")
     if column.base == "String" and column.expression in shape.sorting_key:
         conditions.append(f"{column.expression} IN {{pool:Array(String)}}")
     if conditions:

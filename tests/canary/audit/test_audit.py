@@ -6,6 +6,7 @@ import pytest
 
 from canary.audit import Limits, Verdict
 from canary.audit.work import Start
+from canary.traffic import Method
 from reconcile.traffic import Fate, Policy
 from tests.canary.audit.auditing import GRACE, HOUR, audited, full, told
 from tests.canary.audit.world import RETENTION, START, Row, World
@@ -157,6 +158,30 @@ def test_a_row_that_comes_between_the_questions_is_never_lost(question: str) -> 
     world.between = arrive
 
     assert told(audited(world).counts) == {"stored": 43}
+
+
+@pytest.mark.parametrize("kept", [0, 25])
+@pytest.mark.parametrize("method", ["offset", "sibling"])
+def test_a_row_on_its_way_when_the_position_was_read_has_had_its_time(method: str, kept: int) -> None:
+    """It is waited for before anything counts as missing, even where Kafka keeps it no longer."""
+    world = full(20)
+    world.method = Method(method, "nothing")
+    late = world.append(0, 3)
+    world.consume(0, without=set(late))
+    world.log_start = {0: kept}
+    world.resting = lambda world: world.store(0, late)
+
+    assert told(audited(world, start=Start({0: 0, 1: 0})).counts) == {"stored": 43}
+
+
+def test_a_sound_window_waits_for_nothing() -> None:
+    """What the table shows is stored, whenever it was asked."""
+    world = full()
+    rests: list[World] = []
+    world.resting = rests.append
+
+    assert told(audited(world).counts) == {"stored": 100}
+    assert rests == []
 
 
 def test_retention_that_has_passed_is_said() -> None:

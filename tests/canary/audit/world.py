@@ -53,7 +53,7 @@ class Row:
 
 @dataclass
 class World:
-    """What Kafka and ClickHouse hold. `between` is called after each question that the table answers."""
+    """What Kafka and ClickHouse hold. `between` follows each answer of the table, `resting` a wait."""
 
     now: datetime = START
     topic_id: UUID = field(default_factory=uuid4)
@@ -67,6 +67,7 @@ class World:
     down: bool = False
     over_budget: int = 0
     between: Callable[["World", str], None] = lambda *_: None
+    resting: Callable[["World"], None] = lambda _: None
     asked: Counter[str] = field(default_factory=Counter)
     fetched: int = 0
 
@@ -98,6 +99,7 @@ class World:
     def auditor(self, limits: Limits | None = None, policy: Policy = NO_POLICY) -> Auditor:
         def wait(span: timedelta) -> None:
             self.now += span
+            self.resting(self)
 
         return Auditor(
             "table",
