@@ -71,7 +71,8 @@ def _auditor(config: Config, pair: Pair, now: Now, wait: Wait) -> Auditor:
     told = config.audit
     topic = kafka_settings(pair.topic, None, config, every=timedelta(0))
     table = clickhouse_settings(pair.table)
-    group = None if pair.table.through_distributed else pair.table.consumer_group
+    blurred = pair.table.through_distributed and not pair.table.queue_cluster
+    group = None if blurred else pair.table.consumer_group
     names = dict.fromkeys((*_fields(pair.table.match), *told.id_fields))
     topic = replace(topic, next_group=group, client_id=f"{topic.client_id}-audit")
     table = replace(

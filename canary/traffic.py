@@ -97,6 +97,15 @@ class Strays:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Files that Distributed tables have taken in and not yet sent on: their consumer has committed what lies
+    in them. `unreadable` says why nobody knows how many there are."""
+
+    files: int = 0
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """How a table can be audited: "offset", "sibling", "count" or "none", and what that cannot see."""
 

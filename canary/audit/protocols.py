@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
 
-from canary.traffic import Method, ReadBack, Refuses, Strays, Times, TopicState, Twice
+from canary.traffic import Method, ReadBack, Refuses, Strays, Times, TopicState, Twice, Waiting
 from reconcile.offsets import Block, Range
 
 
@@ -41,6 +41,10 @@ class Table(Protocol):
 
     def method(self) -> Method:
         """How it can be audited."""
+        ...
+
+    def waiting(self) -> Waiting | None:
+        """What waits in front of it now; None where its rows come without such a queue. Never raises."""
         ...
 
     def blocks(self, window: Sequence[Range], times: Times | None) -> Sequence[Block]:

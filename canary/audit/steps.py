@@ -83,6 +83,7 @@ class Auditor:
             notes.append(f"topic {state.topic} was made again: audited from its beginning")
         settled_at = state.read_at + self._limits.passed_grace
         work = Work(state, since, until, window, started + self._limits.seconds, settled_at, payloads)
+        work = self._held(work, notes)
         report = Report(
             topic=state.topic,
             table=self._table_name,
@@ -100,13 +101,8 @@ class Auditor:
         )
         report = self._judged(report, work, start)
         costs = self._table.costs()
-        cost = Cost(
-            queries=costs["queries"],
-            rows_read=costs["rows_read"],
-            bytes_read=costs["bytes_read"],
-            messages_fetched=report.cost.messages_fetched,
-            seconds=(self._now() - started).total_seconds(),
-        )
+        seconds, read = (self._now() - started).total_seconds(), report.cost.messages_fetched
+        cost = Cost(costs["queries"], costs["rows_read"], costs["bytes_read"], read, seconds)
         return replace(report, cost=cost)
 
     def interrupt(self) -> None:
@@ -117,6 +113,20 @@ class Auditor:
         """Let go of the edges."""
         self._topic.close()
         self._table.close()
+
+    def _held(self, work: Work, notes: list[str]) -> Work:
+        """The consumer's positions, as far as they prove an insert: what Distributed tables hold back was
+        committed, and is in no table yet. Their queues are read `passed_grace` after the positions were."""
+        if self._table.waiting() is None:
+            return work
+        self._settle(work)
+        waiting, state = self._table.waiting(), work.state
+        if waiting is not None and waiting.unreadable:
+            state = replace(state, positions={}, positions_unreadable=waiting.unreadable)
+        elif waiting is not None and waiting.files:
+            notes.append(f"{waiting.files} files wait in the queues of Distributed tables: nothing is passed")
+            state = replace(state, positions=dict.fromkeys(state.logs, 0))
+        return replace(work, state=state)
 
     def _judged(self, report: Report, work: Work, start: Start | None) -> Report:
         method = report.method.name

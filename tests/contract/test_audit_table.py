@@ -52,7 +52,9 @@ def edge(front: ClickHouseFront) -> Iterator[TableAudit]:
     made.close()
 
 
-def table_audit(front: ClickHouseFront, table: str, **changed: object) -> TableAudit:
+def table_audit(
+    front: ClickHouseFront, table: str, topics: tuple[str, ...] = ("topic",), **changed: object
+) -> TableAudit:
     settings = Settings(
         name="table",
         url=front.url,
@@ -64,7 +66,7 @@ def table_audit(front: ClickHouseFront, table: str, **changed: object) -> TableA
         max_execution_time=timedelta(seconds=20),
         **changed,  # type: ignore[arg-type]
     )
-    return TableAudit(settings, AuditOptions(topics=("topic",)), now=Line(SystemClock()).now)
+    return TableAudit(settings, AuditOptions(topics=topics), now=Line(SystemClock()).now)
 
 
 def insert(front: ClickHouseFront, table: str, rows: Sequence[Row], **more: str) -> None:
@@ -207,6 +209,24 @@ def test_rows_of_another_topic_are_told_apart(front: ClickHouseFront) -> None:
 
     assert edge.gaps(window, window, TIMES, most=10) == ([Range(0, 8, 10)], [])
     assert edge.strays(window, TIMES).other_topic == 2
+    edge.close()
+
+
+def test_rows_of_an_alternate_topic_stand_for_none_of_its_offsets(front: ClickHouseFront) -> None:
+    """They may be there, and are no strays; the same offset of the audited topic is missing all the same."""
+    front.execute("TRUNCATE TABLE posthog.plain")
+    world = World()
+    world.append(0, 10)
+    world.consume(0)
+    insert(front, "plain", world.rows[:8], _topic="topic")
+    insert(front, "plain", world.rows[8:], _topic="overflow")
+    insert(front, "plain", [Row(5, 999, str(uuid4()), START)], _topic="overflow")
+    edge = table_audit(front, "plain", topics=("topic", "overflow"))
+    window = [Range(0, 0, 10)]
+    strays = edge.strays(window, TIMES)
+
+    assert edge.gaps(window, window, TIMES, most=10) == ([Range(0, 8, 10)], [])
+    assert (strays.other_topic, strays.no_partition, strays.beyond, strays.highest) == (0, 0, {}, {0: 7})
     edge.close()
 
 

@@ -14,12 +14,14 @@ from canary.edges.clickhouse.audit_place import Place
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
+from canary.edges.clickhouse.methods import tells_offsets, with_sibling, without_sibling
+from canary.edges.clickhouse.queue import DistributionQueue
 from canary.edges.clickhouse.refusals import refuses
 from canary.edges.clickhouse.rows import Row
 from canary.edges.clickhouse.schema import Column, Shape
 from canary.edges.clickhouse.session import Session
 from canary.edges.clickhouse.settings import Settings
-from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice
+from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice, Waiting
 from canary.values import Now
 from reconcile.offsets import Block, Range, holes, joined
 
@@ -32,14 +34,11 @@ LISTS_AT_ONCE = 16
 A_SLICE = 50_000
 """Ids that are held side by side at once where a window is compared by id."""
 
-BY_OFFSET = "rows that no event of this topic stands behind, unless they lie outside of its offsets"
-BY_SIBLING = "which offset a row came from: an id in the table counts for every offset that carries it"
-BY_COUNT = "which events are missing, copies that hide losses, and anything below the tolerance"
-
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """`topics` feed the table; `kafka_time` and `topic_column` name its columns, "" for the usual ones."""
+    """`topics` feed the table, that under audit first; `kafka_time` and `topic_column` name its columns, ""
+    for the usual ones."""
 
     topics: tuple[str, ...]
     kafka_time: str = ""
@@ -54,31 +53,26 @@ class TableAudit:
         self._options = options
         self._session = Session(settings, settings.url, now=now)
         self._catalog = Catalog(settings, now)
+        self._queue = DistributionQueue(settings, now=now) if settings.queue_cluster else None
         self._places: dict[str, Place | None] = {}
+        self._engines: Sequence[Row] | None = None
 
     def method(self) -> Method:
         """How the table can be audited, looked up anew."""
         self._places.clear()
+        self._engines = None
         with self._asking():
-            place = self._place(self._settings.table)
-            sources = self._feeders()
-        many = len({(one.table, topic) for one in sources for topic in one.topics}) > 1
-        named = ", ".join(f"{one.table} ({', '.join(one.topics)})" for one in sources)
-        if place is not None and _has_offsets(place) and (not many or place.topic_column):
-            return Method(
-                "offset", BY_OFFSET, f"several sources, told apart by topic: {named}" if many else ""
-            )
-        with self._asking():
-            sibling = self._sibling()
-        if place is not None and sibling is not None:
-            return Method("sibling", BY_SIBLING, f"offset to id from {sibling.shape.table}")
-        if place is not None and many:
-            return Method(
-                "none", "anything", f"several sources feed the table, and no column names them: {named}"
-            )
-        if place is not None and place.kafka_time is not None:
-            return Method("count", BY_COUNT, "it has no partitions, and no sibling has them")
-        return Method("none", "anything", "it has no partitions and no column with the record's time")
+            table = self._settings.table
+            place, sources = self._place(table), self._feeders(table)
+            method = without_sibling(place, sources, self._options.topics, table=table)
+            return method or with_sibling(place, self._sibling(), sources)
+
+    def waiting(self) -> Waiting | None:
+        """What Distributed tables have not yet sent on; None where no such queue was named."""
+        if self._queue is None:
+            return None
+        read = self._queue.read(self._session)
+        return Waiting(unreadable=self._queue.note or "no answer") if read is None else Waiting(read[1])
 
     def blocks(self, window: Sequence[Range], times: Times | None) -> list[Block]:
         """Rows and distinct offsets by block."""
@@ -122,7 +116,7 @@ class TableAudit:
         for at in range(0, len(lists), LISTS_AT_ONCE):
             some = lists[at : at + LISTS_AT_ONCE]
             with self._asking():
-                for row in self._rows(audit_sql.having(place, some, offsets=_has_offsets(place))):
+                for row in self._rows(audit_sql.having(place, some, offsets=place.has_offsets)):
                     where = int(row["partition"] or -1), int(row["offset"] or -1)
                     found.setdefault(row["id"] or "", set()).add(where)
         return found
@@ -150,7 +144,7 @@ class TableAudit:
     def twice(self, window: Sequence[Range], blocks: Sequence[tuple[int, int]], times: Times | None) -> Twice:
         """Rows beyond the first of an offset; of an id, where the table tells no offsets."""
         place = self._main()
-        by_id = not _has_offsets(place)
+        by_id = not place.has_offsets
         statement = (
             audit_sql.twice_by_id(place, times)
             if by_id
@@ -248,8 +242,12 @@ class TableAudit:
         return place
 
     def _sibling(self) -> Place | None:
-        places = (self._place(table) for table in self._settings.siblings)
-        return next((place for place in places if place is not None and _has_offsets(place)), None)
+        """The first table beside it whose rows tell offset and id, of the topic under audit alone."""
+        for table in self._settings.siblings:
+            place = self._place(table)
+            if place is not None and tells_offsets(place, self._feeders(table), self._options.topics):
+                return place
+        return None
 
     def _place(self, table: str) -> Place | None:
         if table not in self._places:
@@ -265,16 +263,13 @@ class TableAudit:
         column = Column(time, types.get(time, "")) if self._options.kafka_time or time in types else None
         return Place(shape, column, topic, self._options.topics)
 
-    def _feeders(self) -> Sequence[Feeder]:
-        try:
-            rows = self._session.catalog(about_feeders()).rows
-        except Blind:  # no right to see them: then nothing speaks against a single source
-            return ()
-        return feeders(rows, f"{self._settings.database}.{self._settings.table}")
-
-
-def _has_offsets(place: Place) -> bool:
-    return {"partition", "offset"} <= place.shape.columns.keys()
+    def _feeders(self, table: str) -> Sequence[Feeder]:
+        if self._engines is None:
+            try:
+                self._engines = self._session.catalog(about_feeders()).rows
+            except Blind:  # no right to see them: then nothing speaks against a single source
+                self._engines = ()
+        return feeders(self._engines, f"{self._settings.database}.{table}")
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

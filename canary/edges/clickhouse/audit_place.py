@@ -17,7 +17,11 @@ _BOUNDS = ((">=", "since"), ("<", "until"))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A table as an audit asks it: `shape`, the column with the record's time, and that with its topic."""
+    """A table as an audit asks it: `shape`, the column with the record's time, and that with its topic.
+
+    The first of `topics` is the one under audit: only its rows stand for its offsets. The others may lawfully
+    feed the table too.
+    """
 
     shape: Shape
     kafka_time: Column | None = None
@@ -43,6 +47,15 @@ class Place:
         return f"ifNull(toInt64({self.offset}), -1)"
 
     @property
+    def has_offsets(self) -> bool:
+        return {"partition", "offset"} <= self.shape.columns.keys()
+
+    @property
+    def own(self) -> str:
+        """Whether a row is of the topic under audit, as far as a column says so."""
+        return f"ifNull(toString({self.topic_column}), '') = {{topic:String}}" if self.topic_column else "1"
+
+    @property
     def id(self) -> Column:
         return self.shape.columns["id"]
 
@@ -62,8 +75,8 @@ def window_of(place: Place, window: Sequence[Range], times: Times | None) -> tup
     conditions = time_conditions(place, times)
     parameters |= times_of(place, times)
     if place.topic_column:
-        parameters["topics"] = list(place.topics)
-        conditions.append(f"toString({place.topic_column}) IN {{topics:Array(String)}}")
+        parameters["topic"] = place.topics[0]
+        conditions.append(place.own)
     conditions += [
         f"{offset} >= {min(one.start for one in window):d}",
         f"{offset} < {max(one.end for one in window):d}",

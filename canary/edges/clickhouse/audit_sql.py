@@ -142,13 +142,14 @@ def strays(place: Place, ends: Sequence[Range], times: Times) -> Statement:
     parameters["ends"] = [one.end for one in ends]
     part, offset = place.partition, place.offset
     last = f"transform({place.p}, {{parts:Array(Int64)}}, {{ends:Array(Int64)}}, toInt64(-1))"
-    other = "0"
+    other, own = "0", place.own
     if place.topic_column:
-        parameters["topics"] = list(place.topics)
-        other = f"countIf(toString({place.topic_column}) NOT IN {{topics:Array(String)}})"
+        parameters |= {"topics": list(place.topics), "topic": place.topics[0]}
+        other = f"countIf(ifNull(toString({place.topic_column}), '') NOT IN {{topics:Array(String)}})"
     sql = (
-        f"SELECT toString({part}) AS p, toString(countIf(isNull({offset}))), toString({other}),"
-        f" toString(countIf({place.o} >= {last})), toString(max({offset})), toString(count())"
+        f"SELECT toString({part}) AS p, toString(countIf(isNull({offset}) AND {own})), toString({other}),"
+        f" toString(countIf({place.o} >= {last} AND {own})), toString(maxIf({offset}, {own})),"
+        f" toString(countIf({own}))"
         f" FROM {place.source} WHERE {' AND '.join(conditions)} GROUP BY {part}"
     )
     return Statement(sql, parameters, ("partition", "no_offset", "other_topic", "beyond", "highest", "rows"))

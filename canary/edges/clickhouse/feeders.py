@@ -1,20 +1,24 @@
-"""Which Kafka tables feed a table, through materialized views and Distributed tables. Pure."""
+"""Which Kafka tables feed a table, through materialized views and the tables between them. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from canary.edges.clickhouse.schema import split
+from canary.edges.clickhouse.schema import split, target
 from canary.edges.clickhouse.sql import Statement
 
 _TARGET = re.compile(r"\bTO\s+((?:`[^`]+`|\w+)(?:\.(?:`[^`]+`|\w+))?)", re.IGNORECASE)
-_LIST = re.compile(r"kafka_topic_list\s*=\s*'([^']*)'")
+_SELECT = re.compile(r"\(|\bAS\s+(?:SELECT|WITH)\b", re.IGNORECASE)
+_LIST = re.compile(r"kafka_topic_list\s*=\s*'((?:[^'\\]|\\.)*)'")
 _INSIDE = re.compile(r"^\w+\((.*?)\)(?:\s|$)", re.DOTALL)
+_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
+
+Tables = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Feeder:
-    """A Kafka table and the topics that it reads."""
+    """A Kafka table and the topics that it reads; none where its definition does not name them."""
 
     table: str
     topics: tuple[str, ...]
@@ -25,7 +29,8 @@ def about_feeders() -> Statement:
     return Statement(
         "SELECT concat(database, '.', name), engine, engine_full, create_table_query,"
         " arrayStringConcat(arrayMap((d, t) -> concat(d, '.', t), dependencies_database, dependencies_table),"
-        " '\\n') FROM system.tables WHERE engine IN ('Kafka', 'MaterializedView', 'Distributed')",
+        " '\\n') FROM system.tables WHERE engine IN ('Kafka', 'MaterializedView', 'Distributed')"
+        " OR notEmpty(dependencies_table)",
         {},
         ("name", "engine", "engine_full", "create", "dependencies"),
     )
@@ -34,45 +39,81 @@ def about_feeders() -> Statement:
 def feeders(rows: Iterable[Mapping[str, str | None]], table: str) -> list[Feeder]:
     """The Kafka tables whose rows end in `table` ("database.name")."""
     known = {row.get("name") or "": {k: v or "" for k, v in row.items()} for row in rows}
-    found = []
-    for name, row in known.items():
-        if row["engine"] != "Kafka":
-            continue
-        views = [known[view] for view in row["dependencies"].split("\n") if view in known]
-        targets = {target for view in views if (target := _target(view["create"], view["name"]))}
-        if any(_leads(target, table, known) for target in targets):
-            found.append(Feeder(name, _topics(row["engine_full"])))
+    found = [
+        Feeder(name, _topics(row["engine_full"]))
+        for name, row in known.items()
+        if row["engine"] == "Kafka" and _reaches(name, table, known)
+    ]
     return sorted(found, key=lambda one: one.table)
 
 
-def _leads(target: str, table: str, known: Mapping[str, Mapping[str, str]]) -> bool:
-    return target == table or _behind(target, known) in (table, _behind(table, known))
+def listed(found: Sequence[Feeder]) -> str:
+    """All of them for a person; "" where none can be seen."""
+    named = ", ".join(f"{one.table} ({', '.join(one.topics) or 'topics unknown'})" for one in found)
+    return f"fed by {named}" if named else ""
 
 
-def _behind(name: str, known: Mapping[str, Mapping[str, str]]) -> str:
+def told_apart(found: Sequence[Feeder], own: str, *, by_column: bool) -> bool:
+    """Whether a partition and an offset of the table can only stand for the topic `own`.
+
+    With a column that names the topic it may be one of several, but not of two tables that both read it: a
+    topic of this name on another cluster has the same offsets. What reads unknown topics may read this one.
+    """
+    if len(found) <= 1 and all(len(one.topics) <= 1 for one in found):
+        return True
+    return by_column and sum(own in one.topics or not one.topics for one in found) <= 1
+
+
+def strange(found: Sequence[Feeder], topics: Sequence[str]) -> bool:
+    """Whether all that feeds it is known, and none of it reads one of these topics."""
+    known = bool(found) and all(one.topics for one in found)
+    return known and not any(topic in one.topics for one in found for topic in topics)
+
+
+def _reaches(start: str, table: str, known: Tables) -> bool:
+    """Whether rows of one table end in another: through views, and through what those write into."""
+    goals = {table, _behind(table, known)}
+    waiting, seen = [start], {start}
+    while waiting:
+        for name in _next(waiting.pop(), known):
+            if name in goals:
+                return True
+            if name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    return False
+
+
+def _next(name: str, known: Tables) -> Iterator[str]:
+    if (behind := _behind(name, known)) != name:
+        yield behind
+    for view in known[name]["dependencies"].split("\n") if name in known else ():
+        if view in known:
+            yield _target(known[view]["create"], view) or view
+
+
+def _behind(name: str, known: Tables) -> str:
     """The table behind a Distributed one; the table itself for any other."""
     row = known.get(name)
-    if row is None or row["engine"] != "Distributed":
-        return name
-    parts = _arguments(row["engine_full"])
-    return f"{parts[1]}.{parts[2]}" if len(parts) >= 3 else name
+    found = target(row["engine_full"]) if row is not None and row["engine"] == "Distributed" else None
+    return name if found is None else f"{found[1]}.{found[2]}"
 
 
 def _target(create: str, view: str) -> str:
-    match = _TARGET.search(create)
-    if match is None:
+    """Where a view writes to; "" where it keeps its rows itself."""
+    match = _TARGET.search(_SELECT.split(create, maxsplit=1)[0])
+    if match is None or match.group(1).upper() == "INNER":
         return ""
-    target = match.group(1).replace("`", "")
-    return target if "." in target else f"{view.partition('.')[0]}.{target}"
+    found = match.group(1).replace("`", "")
+    return found if "." in found else f"{view.partition('.')[0]}.{found}"
 
 
 def _topics(engine_full: str) -> tuple[str, ...]:
-    listed = _LIST.search(engine_full)
-    parts = _arguments(engine_full)
-    text = listed.group(1) if listed else parts[1] if len(parts) > 1 else ""
+    """By name wherever it stands, or by place; a named collection may keep them to itself."""
+    told = _LIST.search(engine_full)
+    if told is None:
+        inside = _INSIDE.match(engine_full)
+        parts = split(inside.group(1)) if inside else ()
+        told = _TEXT.fullmatch(parts[1]) if len(parts) > 1 else None
+    text = told.group(1) if told else ""
     return tuple(topic.strip() for topic in text.split(",") if topic.strip())
-
-
-def _arguments(engine_full: str) -> Sequence[str]:
-    inside = _INSIDE.match(engine_full)
-    return [part.strip("'`\"") for part in split(inside.group(1))] if inside else []

@@ -9,7 +9,8 @@ from canary.audit.work import Start
 from canary.traffic import Method
 from reconcile.traffic import Fate, Policy
 from tests.canary.audit.auditing import GRACE, HOUR, audited, full, told
-from tests.canary.audit.world import RETENTION, START, Row, World
+from tests.canary.audit.fake_topic import RETENTION
+from tests.canary.audit.world import START, Row, World
 
 
 def test_a_sound_table_costs_no_message() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from canary.audit import Verdict
 from canary.audit.work import Start
-from canary.traffic import CannotAskError, Method
+from canary.traffic import CannotAskError, Method, Waiting
 from reconcile.traffic import Policy
 from tests.canary.audit.auditing import GRACE, audited, full, told
 from tests.canary.audit.world import START, Row, World
@@ -51,6 +51,36 @@ def test_counts_alone_prove_no_loss() -> None:
     assert (told(whole.counts), whole.verdict(GRACE)) == ({"stored": 1_000}, Verdict.OK)
     assert (told(short.counts), short.verdict(GRACE)) == ({"stored": 998, "unaudited": 2}, Verdict.UNKNOWN)
     assert short.tolerated == 1
+
+
+def test_rows_in_a_distributed_table_s_queue_are_queued_however_long() -> None:
+    """Their consumer has committed them: no loss after hours, stored when they come, lost when not."""
+    world = full(10)
+    world.append(0, 20)
+    world.hold(0)
+    until = world.now + timedelta(seconds=1)
+    world.now += timedelta(hours=5)
+    start = Start({0: 0, 1: 0}, ends={0: 30, 1: 10}, topic_id=str(world.topic_id))
+    waits = world.auditor().audit(START, until, start=start)
+    world.release(without={15})
+    after = world.auditor().audit(START, until, start=start)
+
+    assert (told(waits.counts), waits.open) == ({"stored": 20, "queued": 20}, True)
+    assert any("20 files wait" in note for note in waits.notes)
+    assert (told(after.counts), after.open) == ({"stored": 39, "lost": 1}, False)
+
+
+def test_a_queue_that_cannot_be_read_proves_nothing() -> None:
+    """Then the position is no proof either: not yet, and lost only after `lost_after`."""
+    world = full(10)
+    world.append(0, 20)
+    world.hold(0)
+    world.waiting = Waiting(unreadable="system.distribution_queue cannot be read: away")
+    until = world.now + timedelta(seconds=1)
+    world.now += timedelta(minutes=29)
+    early = world.auditor().audit(START, until)
+
+    assert told(early.counts) == {"stored": 20, "not_yet": 20}
 
 
 def test_a_window_over_its_budget_is_halved() -> None:

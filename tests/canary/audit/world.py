@@ -11,20 +11,18 @@ from uuid import UUID, uuid4, uuid5
 from canary.audit import Auditor, Limits
 from canary.traffic import (
     CannotAskError,
-    Log,
     Method,
-    ReadBack,
     Refuses,
     Strays,
     Times,
-    TopicState,
     Twice,
+    Waiting,
 )
 from reconcile.offsets import BLOCK, Block, Range, holes, joined
-from reconcile.traffic import Message, Policy
+from reconcile.traffic import Policy
+from tests.canary.audit.fake_topic import FakeTopic
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
-RETENTION = timedelta(days=1)
 OFFSET = Method("offset", "nothing")
 NO_POLICY = Policy()
 
@@ -66,6 +64,8 @@ class World:
     method: Method = OFFSET
     down: bool = False
     over_budget: int = 0
+    waiting: Waiting | None = None
+    held: list[Row] = field(default_factory=list)
     between: Callable[["World", str], None] = lambda *_: None
     resting: Callable[["World"], None] = lambda _: None
     asked: Counter[str] = field(default_factory=Counter)
@@ -96,6 +96,19 @@ class World:
                 self.store(partition, range(offset, offset + 1))
         self.positions[partition] = end
 
+    def hold(self, partition: int) -> None:
+        """The consumer comes to the end and commits; its rows wait in a Distributed table's queue."""
+        there = len(self.rows)
+        self.consume(partition)
+        self.held += self.rows[there:]
+        del self.rows[there:]
+        self.waiting = Waiting(len(self.held))
+
+    def release(self, *, without: AbstractSet[int] = frozenset()) -> None:
+        """The queue is sent on; some of its rows get lost on the way."""
+        self.rows += [row for row in self.held if row.offset not in without]
+        self.held, self.waiting = [], Waiting()
+
     def auditor(self, limits: Limits | None = None, policy: Policy = NO_POLICY) -> Auditor:
         def wait(span: timedelta) -> None:
             self.now += span
@@ -113,67 +126,15 @@ class World:
         )
 
 
-class FakeTopic:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def state(self) -> TopicState:
-        world = self._world
-        if world.down:
-            raise CannotAskError("connection refused")
-        logs = {
-            p: Log(world.log_start.get(p, 0), len(entries), len(entries)) for p, entries in world.logs.items()
-        }
-        return TopicState(
-            topic="topic",
-            id=world.topic_id,
-            logs=logs,
-            positions={} if world.positions is None else dict(world.positions),
-            positions_unreadable="no group" if world.positions is None else "",
-            read_at=world.now,
-            retention=RETENTION,
-            retention_from="retention.ms",
-        )
-
-    def offsets_at(self, at: datetime) -> Mapping[int, int | None]:
-        found: dict[int, int | None] = {}
-        for partition, entries in self._world.logs.items():
-            start = self._world.log_start.get(partition, 0)
-            later = (n for n, entry in enumerate(entries) if n >= start and entry.at >= at)
-            found[partition] = next(later, None)
-        return found
-
-    def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
-        assert refuses({}) == ""
-        assert until > self._world.now
-        messages, aborted = [], []
-        for gap in gaps:
-            for offset in range(gap.start, gap.end):
-                entry = self._world.logs[gap.partition][offset]
-                self._world.fetched += 1
-                if entry.kind == "aborted":
-                    aborted.append(Range(gap.partition, offset, offset + 1))
-                elif entry.kind == "record":
-                    named = {"id": entry.id, "event": entry.event, "key": entry.id, "error": entry.error}
-                    one = Message(gap.partition, offset, entry.at, **named)
-                    messages.append(replace(one, payload="payload") if payloads else one)
-        return ReadBack(joined(gaps), messages, joined(aborted), fetched=len(messages))
-
-    def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
-        assert most > 0
-        assert since < self._world.now < until
-        return dict(self._world.letters), ""
-
-    def interrupt(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class FakeTable:
     def __init__(self, world: World) -> None:
         self._world = world
 
     def method(self) -> Method:
         return self._world.method
+
+    def waiting(self) -> Waiting | None:
+        return self._world.waiting
 
     def _ask(self, question: str) -> None:
         world = self._world

@@ -1,11 +1,14 @@
 """The queues of Distributed tables on the real engine: one cluster is whole, the other lacks a shard."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from canary.sandbox.clickhouse import ClickHouseFront
+from canary.traffic import Waiting
 from tests.canary.edges.clickhouse.bench import LINE, MakeStage, wanted
+from tests.contract.test_audit_table import table_audit
 
 pytestmark = pytest.mark.sandbox
 
@@ -67,3 +70,26 @@ def test_a_stage_that_names_no_cluster_does_not_ask(stage: MakeStage) -> None:
     """Nothing more than it did before."""
     look = stage().look([wanted()])
     assert look.queue is None
+
+
+def test_an_audit_reads_the_same_queues(front: ClickHouseFront, stuck: ClickHouseFront) -> None:
+    """Empty, held back, not readable; and none where no cluster was named."""
+
+    def waiting(table: str, **changed: Any) -> Waiting | None:
+        edge = table_audit(front, table, **changed)
+        try:
+            return edge.waiting()
+        finally:
+            edge.close()
+
+    assert waiting("events") is None
+    assert waiting("events", queue_cluster="posthog") == Waiting(0)
+    for number in range(8):
+        insert(stuck, "distributed_events_half", f"d{number}")
+    held = waiting("events", queue_cluster="posthog")
+    assert held is not None
+    assert (held.files > 0, held.unreadable) == (True, "")
+    for table, cluster in (("events", "posthog_half"), ("events_recent", "posthog")):
+        unknown = waiting(table, queue_cluster=cluster)
+        assert unknown is not None
+        assert unknown.unreadable
