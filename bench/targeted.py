@@ -1,7 +1,7 @@
 """`python -m bench.targeted`: what each way of reading fetches of a busy topic, and costs; real Kafka.
 
 64 partitions, 20,000 messages a second by librdkafka, 10 canaries a second. All canaries arrive (the table
-shows each a second after its send), but one in 50, which only Kafka shows. Writes docs/reading.md.
+shows each a second after Kafka took it), but one in 50, which only Kafka shows. Writes docs/reading.md.
 """
 
 import argparse
@@ -53,26 +53,45 @@ WAYS: Sequence[tuple[str, Reading, ClientName]] = (
 
 
 @dataclass(slots=True)
+class Canary:
+    """Where it goes, when it was sent and when Kafka took it, and whether the table never shows it."""
+
+    partition: int
+    sent_at: datetime
+    missing: bool
+    taken_at: datetime | None = None
+
+    def arrived(self, now: datetime) -> bool:
+        return not self.missing and self.taken_at is not None and now - self.taken_at > ARRIVES
+
+
+@dataclass(slots=True)
 class Canaries:
     """What the traffic says it sends, and what was seen of it."""
 
-    sent: dict[UUID, tuple[int, datetime, bool]] = field(default_factory=dict)
+    sent: dict[UUID, "Canary"] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listen(self, process: "subprocess.Popen[str]") -> None:
-        for number, line in enumerate(process.stdout or ()):
-            one, partition, at = line.split()
-            sent_at = datetime.fromtimestamp(float(at), UTC)
+        for line in process.stdout or ():
+            one, *partition, at = line.split()
+            moment = datetime.fromtimestamp(float(at), UTC)
             with self.lock:
-                self.sent[UUID(one)] = (int(partition), sent_at, number % MISSING == 0)
+                if partition:
+                    missing = len(self.sent) % MISSING == 0
+                    self.sent[UUID(one)] = Canary(int(partition[0]), moment, missing)
+                else:
+                    self.sent[UUID(one)].taken_at = moment
+
+    def all(self) -> list[tuple[UUID, "Canary"]]:
+        with self.lock:
+            return list(self.sent.items())
 
     def wanted(self, now: datetime, since: datetime, seen: Container[UUID]) -> list[Wanted]:
-        with self.lock:
-            sent = list(self.sent.items())
         return [
-            Wanted(one, at, "ingestion_canary", "", partition, not missing and now - at > ARRIVES)
-            for one, (partition, at, missing) in sent
-            if at >= since and one not in seen
+            Wanted(id_, one.sent_at, "ingestion_canary", "", one.partition, one.arrived(now))
+            for id_, one in self.all()
+            if one.sent_at >= since and id_ not in seen
         ]
 
 
@@ -166,6 +185,8 @@ def _one(
         if reading == "full"
         else under(what, share, aim=2, unit=unit, note=note)
     )
+    told = dict(canaries.all())
+    waits = [(one.taken_at - one.sent_at).total_seconds() for i in due if (one := told[i]).taken_at]
     followed = [(seen[one] - at).total_seconds() for one, at in due.items() if one in seen]
     return [
         fetched,
@@ -177,6 +198,7 @@ def _one(
             note=f"of {len(due)} that had to be looked for",
         ),
         plain(f"{name}: seen after its send, median", statistics.median(followed or [0.0]), unit="s"),
+        plain(f"{name}: taken by Kafka after its send, median", statistics.median(waits or [0.0]), unit="s"),
         plain(f"{name}: CPU of the reader", cpu, unit="% of a core"),
     ]
 
@@ -185,12 +207,10 @@ def _due(canaries: Canaries, reading: Reading, since: datetime, until: datetime)
     """The canaries that had to be seen, and when they were sent: on demand, those that turned late then."""
     if reading == "on_demand":
         since, until = since - SEEK_AFTER, until - SEEK_AFTER
-    with canaries.lock:
-        sent = list(canaries.sent.items())
     return {
-        one: at
-        for one, (_, at, missing) in sent
-        if since <= at < until and (missing or reading != "on_demand")
+        id_: one.sent_at
+        for id_, one in canaries.all()
+        if since <= one.sent_at < until and (one.missing or reading != "on_demand")
     }
 
 

@@ -1,7 +1,7 @@
 """`python -m bench.traffic ADDRESS TOPIC PARTITIONS RATE`: a busy topic, and canaries in it.
 
 Writes with librdkafka until it is stopped. For each canary it says, before it is sent, its id, its partition
-and the time (Unix seconds), one line each.
+and the time (Unix seconds), one line each; and its id and the time once the broker has taken it.
 """
 
 import json
@@ -9,9 +9,11 @@ import secrets
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
+from uuid import UUID
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from canary.identity import Mint
 from canary.lanes import Keying
@@ -52,9 +54,19 @@ def main() -> None:
         now = datetime.now(UTC)
         one, name = mint.mint(now), f"canary-bench--{canary % 640}"
         partition = keying.partition(name, partitions)
-        sys.stdout.write(f"{one} {partition} {now.timestamp()}\n")
-        sys.stdout.flush()
-        producer.produce(topic, _event("ingestion_canary", name, str(one)), keying.key(name))
+        _say(f"{one} {partition} {now.timestamp()}")
+        value = _event("ingestion_canary", name, str(one))
+        producer.produce(topic, value, keying.key(name), on_delivery=partial(_taken, one))
+
+
+def _taken(one: UUID, error: KafkaError | None, _: Message) -> None:
+    if error is None:
+        _say(f"{one} {time.time()}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _event(event: str, distinct_id: str, id_: str) -> bytes:

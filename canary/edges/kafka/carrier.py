@@ -25,12 +25,18 @@ QUEUED_KILOBYTES = 16 * 1024
 SLICE = 0.02
 """Seconds that one wait for records lasts: nothing can end it earlier."""
 
+NOWHERE = -1
+"""No offset is before it."""
+
+GATHERED_BYTES, GATHER_FOR = 64 * 1024, 100
+"""A broker answers with so many bytes, or after so many milliseconds: a fetch for every record is dear."""
+
 CLOSE_PATIENCE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CarriedRecord:
-    """One record as `record` wants it."""
+    """One record as `record` wants it; not frozen, which would double what making one costs."""
 
     offset: int
     timestamp: int | None
@@ -109,30 +115,25 @@ class Carrier:
     def _hauls(self, messages: Sequence["Message[bytes, bytes]"]) -> dict[Place, Haul]:
         found: dict[Place, Haul] = {}
         for message in messages:
-            topic, partition, offset = message.topic(), message.partition(), message.offset()
-            if topic is None or partition is None or offset is None or partition < 0 or offset < 0:
-                self._noticed(message)
+            error = message.error()
+            code = None if error is None else error.code()
+            if code is not None and code != self._end and code not in self._unreadable:
+                self._complain(error)  # it passes, or who asks the leaders sees it as well
                 continue
-            haul = found.get((topic, partition))
-            if haul is None:
-                haul = found[(topic, partition)] = Haul([], offset)
-            if haul.fault:
+            place = (str(message.topic()), int(message.partition() or 0))
+            if (haul := found.get(place)) is None:
+                haul = found[place] = Haul([], NOWHERE)
+            offset = message.offset()
+            if haul.fault or offset is None:
                 continue
-            if (error := message.error()) is None:
+            if error is None:
                 haul.records.append(_record(message, offset))
                 haul.next_offset = offset + 1
-            elif error.code() == self._end:
+            elif code == self._end:
                 haul.next_offset = max(haul.next_offset, offset)
-            elif error.code() in self._unreadable:
-                haul.fault = " ".join(str(error.str()).split())[:200]
             else:
-                self._noticed(message)
+                haul.fault = " ".join(str(error.str()).split())[:200]
         return found
-
-    def _noticed(self, message: "Message[bytes, bytes]") -> None:
-        """A trouble that passes, or that who asks the leaders sees as well."""
-        if (error := message.error()) is not None:
-            self._complain(error)
 
     def close(self) -> None:
         """Hang up; whoever waits for a broker does so in a thread of its own."""
@@ -171,7 +172,8 @@ def told(settings: "Settings") -> dict[str, Any]:
         "socket.connection.setup.timeout.ms": patience,
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 1000,
-        "fetch.wait.max.ms": min(500, patience // 2),
+        "fetch.min.bytes": GATHERED_BYTES,
+        "fetch.wait.max.ms": GATHER_FOR,
         "fetch.error.backoff.ms": 100,
         "fetch.max.bytes": max(settings.answer_bytes, settings.partition_bytes),
         "max.partition.fetch.bytes": settings.partition_bytes,
