@@ -74,13 +74,13 @@ class AlertmanagerSender:
         severity = notice.content.severity.value
         alerts = [self._alert(notice, severity)]
         if thread is not None and thread.thread not in ("", severity):
-            if notice.kind is Kind.RESOLVED:
+            if notice.over:
                 severity = thread.thread
                 alerts = [self._alert(notice, severity)]
             else:
                 alerts.insert(0, self._ended(self._alert(notice, thread.thread)))
         self._post(alerts)
-        if notice.kind in (Kind.OPENED, Kind.STILL):
+        if notice.kind is not Kind.SUMMARY and not notice.over:
             self._kept[notice.incident] = alerts[-1]
         else:
             self._kept.pop(notice.incident, None)
@@ -148,9 +148,8 @@ class AlertmanagerSender:
 
     def _alert(self, notice: Notice, severity: str) -> Alert:
         content, now = notice.content, self._now()
-        over = notice.kind is Kind.RESOLVED
         # A summary is a message and not a state: it ends by itself.
-        ends = min(notice.ended_at or now, now) if over else now + LIFETIMES * self._every
+        ends = min(notice.ended_at or now, now) if notice.over else now + LIFETIMES * self._every
         links = dict(self._links.of(content))
         alert: Alert = {
             "labels": {
@@ -179,6 +178,7 @@ def _annotations(notice: Notice, links: Mapping[str, str]) -> dict[str, str]:
         "commands": "\n".join(content.commands),
         "ids": "\n".join(content.ids),
         **{f"{name}_url": url for name, url in links.items()},
+        "amended": notice.amended_words,
         "repeat": "you may have had this message before" if notice.repeat else "",
     }
     return {name: _clean(text) for name, text in found.items() if text}

@@ -33,7 +33,7 @@ class Message:
 
 def render(notice: Notice, *, links: Links | None = None, edited: bool = False) -> Message:
     """The message; `edited` is for the first message of an incident, as it reads after an update."""
-    sentence = _sentence(notice)
+    sentence = _sentence(notice, edited=edited)
     blocks = [
         _header(sentence),
         *([_section(escaped(sentence, SENTENCE))] if length(sentence) > HEADER else []),
@@ -44,12 +44,16 @@ def render(notice: Notice, *, links: Links | None = None, edited: bool = False) 
     return Message(escaped(sentence, SENTENCE), tuple(blocks))
 
 
-def _sentence(notice: Notice) -> str:
+def _sentence(notice: Notice, *, edited: bool) -> str:
     title = notice.content.title
-    if notice.kind is Kind.RESOLVED:
+    if notice.kind is Kind.AMENDED and not edited:
+        return f"{MARKS[Severity.NOTE]} Amended, {notice.amended_words}: {title}"
+    if notice.over:
         lasted = (notice.ended_at or notice.made_at) - notice.opened_at
         return f"🟢 Resolved after {span(lasted)}: {title}"
     mark = MARKS[notice.content.severity]
+    if notice.kind is Kind.AMENDED:
+        return f"{mark} {title}"
     if notice.kind is Kind.STILL:
         return f"{mark} Still so after {span(notice.made_at - notice.opened_at)}: {title}"
     lead = "" if notice.kind in PLAIN else f"{notice.kind.value.capitalize()}: "
@@ -64,6 +68,9 @@ def _about(notice: Notice, *, edited: bool) -> str:
         parts.append(f"until {stamp(notice.ended_at)}")
     if notice.worst > 1 and notice.kind not in (Kind.OPENED, Kind.SUMMARY):
         parts.append(f"at worst {notice.worst}")
+    if notice.amended:
+        slowest = f", the slowest after {span(notice.took)}" if notice.took is not None else ""
+        parts.append(f"{escaped(notice.amended_words, SENTENCE)}{slowest}")
     if edited:
         parts.append(f"as of {stamp(notice.made_at)}")
     if notice.repeat and not edited:

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.condition import Condition, Kind, Notice, Severity
 from alerts.state import Incident
-from alerts.tables import from_micros, to_micros
+from alerts.tables import MICROSECOND, from_micros, to_micros
 
 Plain = Mapping[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as objects, times as microseconds, tuples as lists."""
+    """Dataclasses as objects, times and durations as microseconds, tuples as lists."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, datetime):
         return to_micros(value)
+    if isinstance(value, timedelta):
+        return value // MICROSECOND
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
@@ -55,6 +57,8 @@ def notice(data: Plain) -> Notice:
         opened_at=from_micros(data["opened_at"]),
         ended_at=_time(data.get("ended_at")),
         worst=data.get("worst", 0),
+        amended=_counts(data),
+        took=_length(data.get("took")),
         covers=tuple((number, Kind(kind)) for number, kind in data.get("covers", ())),
         repeat=data.get("repeat", False),
     )
@@ -81,7 +85,21 @@ def incident(data: Plain) -> Incident:
         hushed=data.get("hushed", ""),
         ack=data.get("ack", 0),
         acked_by=data.get("acked_by", ""),
+        amended=_counts(data),
+        amended_ids=tuple(data.get("amended_ids", ())),
+        amended_took=_length(data.get("amended_took")),
+        amended_at=_time(data.get("amended_at")),
+        amended_since=_time(data.get("amended_since")),
+        told_amended=data.get("told_amended", 0),
     )
+
+
+def _counts(data: Plain) -> tuple[tuple[str, int], ...]:
+    return tuple((words, count) for words, count in data.get("amended", ()))
+
+
+def _length(micros: int | None) -> timedelta | None:
+    return None if micros is None else micros * MICROSECOND
 
 
 def _time(micros: int | None) -> datetime | None:

@@ -1,7 +1,8 @@
-"""The two values of paging: a condition is something true now, a notice a message that a person is owed."""
+"""The values of paging: a condition is something true now, a notice a message that a person is owed, an
+amendment what turned out otherwise than was told."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -51,12 +52,31 @@ class Condition:
         return min(1.0, self.count / self.considered) if self.considered else None
 
 
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """One of those that a condition had counted turned out otherwise, perhaps long after its message."""
+
+    key: str
+    """Of the condition that had counted it."""
+    id: str
+    """Which one it is; each is taken in once."""
+    counted_at: datetime
+    """When the condition began to count it."""
+    told_by: datetime
+    """An incident that began after this never spoke of it."""
+    words: str
+    """What became of it, as in "3 arrived after all"."""
+    took: timedelta | None = None
+    """How long that took, where it is known."""
+
+
 class Kind(StrEnum):
     """What a notice tells; a summary stands for several of the others when there would be too many."""
 
     OPENED = "opened"
     STILL = "still"
     RESOLVED = "resolved"
+    AMENDED = "amended"
     SUMMARY = "summary"
 
 
@@ -73,6 +93,10 @@ class Notice:
     opened_at: datetime
     ended_at: datetime | None = None
     worst: int = 0
+    amended: tuple[tuple[str, int], ...] = ()
+    """What became of some of those that it had counted, and of how many."""
+    took: timedelta | None = None
+    """How long the slowest of those took."""
     covers: tuple[tuple[int, Kind], ...] = ()
     """For a summary: the incidents it speaks for, and what it says of each."""
     repeat: bool = False
@@ -82,3 +106,13 @@ class Notice:
     def key(self) -> str:
         """The key of the condition behind it."""
         return self.content.key
+
+    @property
+    def amended_words(self) -> str:
+        """What became of whom, as in "3 arrived after all"; empty where nothing was amended."""
+        return "; ".join(f"{count} {words}" for words, count in self.amended)
+
+    @property
+    def over(self) -> bool:
+        """Whether the incident has ended."""
+        return self.kind is Kind.RESOLVED or self.ended_at is not None

@@ -48,7 +48,9 @@ def look_at(
             present[key] = counts
     live = {key: incident.content for key, incident in open_.items()} | present
     quiet = orders.at(now, rules.maintenance)
-    silenced = {key: silence for key in {*live, *state.incidents} if (silence := quiet.silence(key))}
+    late = {incident.key for incident in state.past.values() if incident.amended_since}
+    asked = {*live, *state.incidents, *late}
+    silenced = {key: silence for key in asked if (silence := quiet.silence(key))}
 
     def able(cause: str, effect: str) -> bool:
         """What is not told itself, or is only not yet called over, never mutes what is worse."""

@@ -1,12 +1,18 @@
 """What people ask of the pager, in its database: they write rows, and the pager reads them as it goes."""
 
-from datetime import datetime
+import logging
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from alerts.silence import Ack, Orders, Silence
-from alerts.store import Begin, guarded
+from alerts.store import Begin, StoreError, guarded
 from alerts.tables import acks, incidents, silences
+
+ORDERS_EVERY = timedelta(seconds=2)
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+_log = logging.getLogger(__name__)
 
 # Read every second: built once, they need no new text each time.
 _HOLDING = sa.select(silences).where(silences.c.ends_at > sa.bindparam("now")).order_by(silences.c.number)
@@ -73,3 +79,22 @@ class OrderBook:
         with self._begin() as db:
             number: int = db.execute(table.insert().values(row).returning(table.c.number)).scalar_one()
             return number
+
+
+class Asked:
+    """What people asked for, as it was last read."""
+
+    def __init__(self, book: OrderBook | None) -> None:
+        """Without a book nobody can ask for anything."""
+        self._book, self._read_at, self.orders = book, NEVER, Orders()
+
+    def read(self, now: datetime) -> Orders:
+        """See what they asked for since; where that cannot be read, what they had asked still holds."""
+        if self._book is None or abs(now - self._read_at) < ORDERS_EVERY:
+            return self.orders
+        self._read_at = now
+        try:
+            self.orders = self._book.read(now)
+        except StoreError as error:
+            _log.warning("alerts: silences and acknowledgements cannot be read: %s", error)
+        return self.orders

@@ -1,17 +1,18 @@
 """The pager: conditions in, and messages delivered one at a time, whether or not its store is there."""
 
 import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from alerts.condition import Condition, Notice
+from alerts.amending import amend
+from alerts.condition import Amendment, Condition, Notice
 from alerts.delivery import DeliveryError, Letter, Receipt, Sender
 from alerts.fallback import Choice, Ways, alone
 from alerts.merging import given_up, merged, to_merge
-from alerts.orders import OrderBook
-from alerts.policy import NOTHING, decide
+from alerts.orders import Asked, OrderBook
+from alerts.policy import decide
 from alerts.rules import Rule, Rules
 from alerts.sending import STORE_KEY, at_once, due, in_turn, live, sent, store_gone
 from alerts.silence import Orders
@@ -20,7 +21,6 @@ from alerts.store import Store, StoreError
 
 SILENT_AFTER = timedelta(minutes=10)
 STORE_RULE = Rule(repeat=timedelta(hours=1))
-ORDERS_EVERY = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ class Pager:
         """Takes up what the store holds; raises StoreError where it cannot be read. `store_key` is what tells
         that the store is gone: the caller may find it too."""
         self._store, self._store_key, self._kept_for = store, store_key, keep
-        self._order_book, self._orders = orders, NOTHING
-        self._orders_read_at: datetime | None = None
+        self._asked = Asked(orders)
         self._ways = ways if isinstance(ways, Ways) else alone(ways)
         self._rules = rules.with_rule(store_key, STORE_RULE)
         self._hooks = hooks or Hooks()
@@ -78,7 +77,7 @@ class Pager:
     ) -> tuple[Notice, ...]:
         """Decide what is owed and write it down; where that fails, it is kept and told from memory."""
         given = tuple(conditions)
-        self._read_orders(now)
+        self._asked.read(now)
         with self._lock:
             if self._outage:
                 self._flush()
@@ -87,16 +86,12 @@ class Pager:
             self._hooks.on_decided(notice)
         return notices
 
-    def _read_orders(self, now: datetime) -> None:
-        """See what people asked for since; where that cannot be read, what they had asked still holds."""
-        last = self._orders_read_at
-        if self._order_book is None or (last is not None and abs(now - last) < ORDERS_EVERY):
-            return
-        self._orders_read_at = now
-        try:
-            self._orders = self._order_book.read(now)
-        except StoreError as error:
-            _log.warning("alerts: silences and acknowledgements cannot be read: %s", error)
+    def amend(self, amendments: Sequence[Amendment], *, now: datetime) -> None:
+        """Note what turned out otherwise than was told; a later `update` tells it. Twice does no harm."""
+        if amendments:
+            with self._lock:
+                self._state = amend(self._state, amendments, now=now)
+                self._flush()
 
     def _decide(
         self, given: tuple[Condition, ...], *, now: datetime, unknown: Container[str]
@@ -120,7 +115,7 @@ class Pager:
         elif self._outage:
             given = (*given, store_gone(self._store_key, self._outage))
         self._state, notices = decide(
-            before, given, now=now, rules=self._rules, unknown=unknown, orders=self._orders
+            before, given, now=now, rules=self._rules, unknown=unknown, orders=self._asked.orders
         )
         for notice in notices:
             if notice.key == self._store_key:
@@ -231,14 +226,15 @@ class Pager:
             self._queue[notice.id] = letter
             return
         self._queue.pop(notice.id, None)
-        wanted = {incident.number for incident in self._state.incidents.values()}
+        wanted = {incident.number for incident in self._state.incidents.values()} | {*self._state.past}
         wanted.update(waiting.notice.incident for waiting in self._queue.values())
         self._threads = {key: thread for key, thread in self._threads.items() if key[0] in wanted}
 
     def _flush(self) -> bool:
         """Write down what is not yet written; False, and remembered, where the store does not take it."""
         letters = tuple(self._unsaved.values())
-        if not letters and self._state.incidents == self._saved.incidents and not self._outage:
+        known = self._state.incidents == self._saved.incidents and self._state.past == self._saved.past
+        if not letters and known and not self._outage:
             return True
         try:
             self._store.save(self._state, letters, before=self._saved)
@@ -263,7 +259,7 @@ class Pager:
 
     def orders(self) -> Orders:
         """The silences and acknowledgements that were last read."""
-        return self._orders
+        return self._asked.orders
 
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are open now, the oldest first."""

@@ -37,6 +37,7 @@ def payload(notice: Notice, links: Links) -> dict[str, Any]:
             "ids": list(content.ids),
             "count": content.count,
             "worst": notice.worst,
+            "amended": [{"what": words, "count": count} for words, count in notice.amended],
             "opened_at": moment(notice.opened_at),
             "ended_at": moment(notice.ended_at) if notice.ended_at is not None else None,
             "covers": [{"incident": number, "kind": kind.value} for number, kind in notice.covers],

@@ -1,9 +1,10 @@
 """The pure place where conditions become notices: what opens, what is told again, what is over."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from alerts.amending import due, remembered
 from alerts.condition import Condition, Kind, Notice
 from alerts.evidence import by_key
 from alerts.look import Look, look_at
@@ -30,6 +31,7 @@ def decide(
     A key in `unknown` whose condition is not given is neither there nor gone: it keeps what it had.
     """
     state = _not_from_the_future(state, now)
+    state = replace(state, past=remembered(state.past, rules, now))
     look = look_at(state, by_key(conditions), now=now, rules=rules, orders=orders)
     incidents: dict[str, Incident] = {}
     wants: list[Want] = []
@@ -52,6 +54,8 @@ def decide(
         incidents[key] = new
         if speaks:
             wants += _wanted(new, rule, look, now)
+    if speaks:
+        wants += _late_news(state, rules, look, now)
     return tell(replace(state, incidents=incidents, next_number=number), wants, now=now, rules=rules)
 
 
@@ -79,6 +83,13 @@ def _wanted(incident: Incident, rule: Rule, look: Look, now: datetime) -> list[W
     kinds = _owed(incident, rule, now, muted=incident.key in look.muted)
     passed = bool(incident.hushed) and not incident.told and incident.resolved_at is not None
     return [Want(incident, kind, passed) for kind in kinds]
+
+
+def _late_news(state: State, rules: Rules, look: Look, now: datetime) -> Iterator[Want]:
+    """What turned out otherwise after the end had been told."""
+    for incident in state.past.values():
+        if incident.key not in look.hushed and due(incident, rules.of(incident.key), now):
+            yield Want(incident, Kind.AMENDED)
 
 
 def _seen(old: Incident | None, condition: Condition, now: datetime, *, opens: bool, muted: bool) -> Incident:
@@ -131,7 +142,9 @@ def _owed(incident: Incident, rule: Rule, now: datetime, *, muted: bool) -> tupl
         return (Kind.OPENED,) if incident.resolved_at is None else (Kind.OPENED, Kind.RESOLVED)
     if incident.resolved_at is not None:
         return (Kind.RESOLVED,)
-    return (Kind.STILL,) if not muted and _tell_again(incident, rule, now) else ()
+    if not muted and _tell_again(incident, rule, now):
+        return (Kind.STILL,)
+    return (Kind.AMENDED,) if due(incident, rule, now) else ()
 
 
 def _tell_again(incident: Incident, rule: Rule, now: datetime) -> bool:
@@ -158,9 +171,10 @@ def _not_from_the_future(state: State, now: datetime) -> State:
 
 
 def _moments(state: State) -> Iterable[datetime]:
-    for incident in state.incidents.values():
+    for incident in (*state.incidents.values(), *state.past.values()):
         yield incident.true_since
-        yield from (t for t in (incident.told_at, incident.absent_since, incident.unmuted_at) if t)
+        times = (incident.told_at, incident.absent_since, incident.unmuted_at, incident.amended_at)
+        yield from (t for t in times if t)
     yield from (*state.recent, *state.summaries)
 
 
@@ -168,8 +182,8 @@ def _clamped(state: State, now: datetime) -> State:
     def clamp(moment: datetime | None) -> datetime | None:
         return None if moment is None else min(moment, now)
 
-    incidents = {
-        key: replace(
+    def clamped(incident: Incident) -> Incident:
+        return replace(
             incident,
             true_since=min(incident.true_since, now),
             opened_at=clamp(incident.opened_at),
@@ -177,12 +191,14 @@ def _clamped(state: State, now: datetime) -> State:
             resolved_at=clamp(incident.resolved_at),
             told_at=clamp(incident.told_at),
             unmuted_at=clamp(incident.unmuted_at),
+            amended_at=clamp(incident.amended_at),
+            amended_since=clamp(incident.amended_since),
         )
-        for key, incident in state.incidents.items()
-    }
+
     return replace(
         state,
-        incidents=incidents,
+        incidents={key: clamped(incident) for key, incident in state.incidents.items()},
+        past={number: clamped(incident) for number, incident in state.past.items()},
         recent=tuple(min(t, now) for t in state.recent),
         summaries=tuple(min(t, now) for t in state.summaries),
     )

@@ -24,6 +24,10 @@ class Rule:
     """The least time between two such messages."""
     after_cause: timedelta = timedelta()
     """How long after the end of what muted it it must still hold, where it lags behind what it tells of."""
+    amendable: timedelta = timedelta()
+    """How long after its end it is kept in mind, in case what it told of turns out otherwise."""
+    amend_delay: timedelta = timedelta(seconds=60)
+    """How long nothing more must have turned up before that is told: once, not one by one."""
     severity: Severity | None = None
     """Takes the place of the condition's own."""
     open_at: float | None = None

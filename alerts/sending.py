@@ -46,6 +46,8 @@ def _still(incident: Incident, now: datetime) -> Notice:
         made_at=now,
         opened_at=incident.opened_at or now,
         worst=incident.worst,
+        amended=incident.amended,
+        took=incident.amended_took,
     )
 
 

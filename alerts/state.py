@@ -1,8 +1,8 @@
-"""What the policy remembers between two looks: incidents not yet over and told, and what was told lately."""
+"""What the policy remembers between two looks: incidents, over or not, and what was told lately."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.condition import Condition, Severity
 
@@ -40,11 +40,28 @@ class Incident:
     """The last acknowledgement that was taken in."""
     acked_by: str = ""
     """Who has it in hand: it is not repeated until it gets worse."""
+    amended: tuple[tuple[str, int], ...] = ()
+    """What became of some of those that it had counted, and of how many."""
+    amended_ids: tuple[str, ...] = ()
+    """The last of them, so that none is taken in twice."""
+    amended_took: timedelta | None = None
+    """How long the slowest took."""
+    amended_at: datetime | None = None
+    """When the last of them came."""
+    amended_since: datetime | None = None
+    """When the first came of which the reader has not heard."""
+    told_amended: int = 0
+    """How many the reader has heard of."""
 
     @property
     def key(self) -> str:
         """The key of the condition."""
         return self.content.key
+
+    @property
+    def amended_count(self) -> int:
+        """How many turned out otherwise."""
+        return sum(count for _, count in self.amended)
 
     @property
     def open(self) -> bool:
@@ -57,6 +74,9 @@ class State:
     """All of it; never changed in place."""
 
     incidents: Mapping[str, Incident] = field(default_factory=dict)
+    """Those not yet over and told, by key."""
+    past: Mapping[int, Incident] = field(default_factory=dict)
+    """Those over and told that may still be amended, by number."""
     recent: tuple[datetime, ...] = ()
     """When single messages were made in the last hour."""
     summaries: tuple[datetime, ...] = ()

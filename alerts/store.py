@@ -14,7 +14,7 @@ from alerts import codec
 from alerts.condition import Kind
 from alerts.delivery import Letter, Receipt
 from alerts.state import Incident, State
-from alerts.tables import acks, incidents, outbox, silences
+from alerts.tables import acks, incidents, outbox, past, silences
 from alerts.telling import HOUR
 
 T = TypeVar("T")
@@ -53,15 +53,18 @@ class Store:
             open_ = {
                 row.key: codec.incident(json.loads(row.body)) for row in db.execute(sa.select(incidents))
             }
+            over = [codec.incident(json.loads(row.body)) for row in db.execute(sa.select(past))]
             pending = outbox.c.sent_at.is_(None) & outbox.c.given_up_at.is_(None)
             owed = tuple(
                 _letter(row) for row in db.execute(sa.select(outbox).where(pending).order_by(outbox.c.number))
             )
             last = db.execute(sa.select(sa.func.max(outbox.c.incident))).scalar() or 0
             live = {i.number for i in open_.values()} | {letter.notice.incident for letter in owed}
+            live |= {incident.number for incident in over}
             single, summaries = _recent(db)
             state = State(
                 open_,
+                past={incident.number: incident for incident in over},
                 recent=single,
                 summaries=summaries,
                 next_number=max([last, *live]) + 1,
@@ -82,6 +85,8 @@ class Store:
                 db.execute(out, [{"stale": key} for key in sorted(stale)])
             if changed:
                 db.execute(incidents.insert(), [_incident_row(incident) for incident in changed])
+            if state.past is not before.past:
+                _put_past(db, before.past, state.past)
             for letter in letters:
                 _put(db, letter)
 
@@ -97,6 +102,7 @@ class Store:
             sa.select(outbox.c.number)
             .where(done < before, outbox.c.incident < last)
             .where(outbox.c.incident.not_in(sa.select(incidents.c.incident)))
+            .where(outbox.c.incident.not_in(sa.select(past.c.incident)))
             .limit(limit)
         )
         with self._begin() as db:
@@ -123,6 +129,17 @@ def _put(db: sa.Connection, letter: Letter) -> None:
     row = _row(letter)
     if db.execute(outbox.update().where(outbox.c.id == letter.notice.id).values(row)).rowcount == 0:
         db.execute(outbox.insert().values(id=letter.notice.id, **row))
+
+
+def _put_past(db: sa.Connection, before: Mapping[int, Incident], now: Mapping[int, Incident]) -> None:
+    changed = [incident for number, incident in now.items() if before.get(number) != incident]
+    if stale := [*(before.keys() - now.keys()), *(incident.number for incident in changed)]:
+        db.execute(
+            past.delete().where(past.c.incident == sa.bindparam("stale")), [{"stale": n} for n in stale]
+        )
+    if changed:
+        rows = [{"incident": one.number, "body": json.dumps(codec.plain(one))} for one in changed]
+        db.execute(past.insert(), rows)
 
 
 def _incident_row(incident: Incident) -> dict[str, Any]:

@@ -47,6 +47,13 @@ incidents = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
+past = sa.Table(
+    "alert_past",
+    metadata,
+    sa.Column("incident", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
 outbox = sa.Table(
     "alert_outbox",
     metadata,

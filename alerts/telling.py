@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.condition import Condition, Kind, Notice
+from alerts.condition import Condition, Kind, Notice, Severity
 from alerts.rules import Rules
 from alerts.state import Incident, State
 
@@ -38,20 +38,22 @@ def tell(
         # Opening and end of one incident stay together, so that each is told before the other can be.
         rest.insert(0, single.pop())
     rest += [want for want in wants if want.passed]
-    incidents = dict(state.incidents)
-    notices = [_notice(want, incidents, now) for want in single]
+    incidents, past = dict(state.incidents), dict(state.past)
+    notices = [_notice(want, _mark(want, incidents, past, now), now) for want in single]
     state = replace(state, recent=(*state.recent, *(now for _ in single)))
     if rest and _summary_due(state, rules, now):
         notices.append(_summary(rest, state.next_number, now))
         for want in rest:
-            _mark(want, incidents, now)
+            _mark(want, incidents, past, now)
         state = replace(state, summaries=(*state.summaries, now), next_number=state.next_number + 1)
     else:
         rest = []
     for want in (*single, *rest):
         if want.kind is Kind.RESOLVED:
-            del incidents[want.incident.key]
-    return replace(state, incidents=incidents), tuple(notices)
+            over = incidents.pop(want.incident.key)
+            if rules.of(over.key).amendable:
+                past[over.number] = over
+    return replace(state, incidents=incidents, past=past), tuple(notices)
 
 
 def _room(state: State, now: datetime, rules: Rules) -> int:
@@ -65,21 +67,41 @@ def _room(state: State, now: datetime, rules: Rules) -> int:
 
 def _by_urgency(wants: Iterable[Want]) -> list[Want]:
     """Worst first, then in the order of opening; an incident's own messages stay in their order."""
-    return sorted(wants, key=lambda want: (-want.incident.content.severity.weight, want.incident.number))
+    return sorted(wants, key=lambda want: (-_weight(want), want.incident.number))
+
+
+def _weight(want: Want) -> int:
+    """An amendment is news for whoever reads, not a reason to get up."""
+    return (Severity.NOTE if want.kind is Kind.AMENDED else want.incident.content.severity).weight
 
 
 def _summary_due(state: State, rules: Rules, now: datetime) -> bool:
     return not state.summaries or now - max(state.summaries) >= rules.between_summaries
 
 
-def _mark(want: Want, incidents: dict[str, Incident], now: datetime) -> Incident:
-    """Note in `incidents` that this was told."""
-    incident = incidents[want.incident.key]
+def _mark(want: Want, incidents: dict[str, Incident], past: dict[int, Incident], now: datetime) -> Incident:
+    """Note in `incidents` or `past` that this was told."""
+    number = want.incident.number
+    incident = past[number] if number in past else incidents[want.incident.key]
+    # Whatever is told of it says what has been amended so far.
+    incident = replace(
+        incident, told=incident.told + 1, told_amended=incident.amended_count, amended_since=None
+    )
+    if want.kind is not Kind.AMENDED:
+        incident = _retold(want, incident, now)
+    if number in past:
+        past[number] = incident
+    else:
+        incidents[incident.key] = incident
+    return incident
+
+
+def _retold(want: Want, incident: Incident, now: datetime) -> Incident:
+    """Its condition, as it is now, has been told."""
     content = incident.content
     worse = max(incident.told_severity, content.severity, key=lambda severity: severity.weight)
-    told = replace(
+    return replace(
         incident,
-        told=incident.told + 1,
         told_at=now,
         told_count=max(incident.told_count, content.count),
         told_severity=worse,
@@ -88,12 +110,9 @@ def _mark(want: Want, incidents: dict[str, Incident], now: datetime) -> Incident
         # Told again means that it got worse: whoever has it in hand should look again.
         acked_by="" if want.kind is Kind.STILL else incident.acked_by,
     )
-    incidents[want.incident.key] = told
-    return told
 
 
-def _notice(want: Want, incidents: dict[str, Incident], now: datetime) -> Notice:
-    incident = _mark(want, incidents, now)
+def _notice(want: Want, incident: Incident, now: datetime) -> Notice:
     return Notice(
         id=f"{incident.number}.{incident.told}",
         incident=incident.number,
@@ -102,8 +121,10 @@ def _notice(want: Want, incidents: dict[str, Incident], now: datetime) -> Notice
         content=incident.content,
         made_at=now,
         opened_at=incident.opened_at or now,
-        ended_at=incident.resolved_at if want.kind is Kind.RESOLVED else None,
+        ended_at=incident.resolved_at if want.kind in (Kind.RESOLVED, Kind.AMENDED) else None,
         worst=incident.worst,
+        amended=incident.amended,
+        took=incident.amended_took,
     )
 
 

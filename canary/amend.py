@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
+from alerts.condition import Amendment
 from canary.book import Entry
 from canary.values import Judged, WindowReport
 from reconcile.compare import Verdict
-from reconcile.outcome import Flag, may_become
+from reconcile.outcome import Flag, Outcome, may_become
+
+TOLD = {Outcome.UNDELIVERED: "undelivered", Outcome.REJECTED: "rejected"}
+"""Families of conditions by probe that count these outcomes."""
 
 
 def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:
@@ -54,3 +59,29 @@ def amended(report: WindowReport, old: Judged, new: Verdict) -> WindowReport:
         hops={hop: count for hop, count in hops.items() if count},
         amendments=report.amendments + changed,
     )
+
+
+def told_otherwise(
+    entry: Entry, old: Judged, new: Verdict, last: str, within: timedelta
+) -> tuple[Amendment, ...]:
+    """What to tell those who were told of the old outcome; nothing where nobody was told, or it stands.
+
+    `last` is the last stage; `within` is how long after its verdict a canary may first have been told of.
+    """
+    key = told_as(entry, old)
+    if key is None or (old.outcome is new.outcome and (new.hop is None or old.hop == new.hop)):
+        return ()
+    words = "arrived after all"
+    if new.outcome is Outcome.LOST and new.hop is not None:
+        words = f"lost between {new.hop[0]} and {new.hop[1]} instead"
+    seen = entry.seen.get(last)
+    took = None if seen is None else seen.seen_at - entry.owed.sent_at
+    return (Amendment(key, str(old.id), old.judged_at, old.judged_at + within, words, took),)
+
+
+def told_as(entry: Entry, judged: Judged) -> str | None:
+    """The key of the condition that counts this outcome as gone; None where none does."""
+    if judged.outcome is Outcome.LOST and judged.hop is not None:
+        return f"lost:{judged.hop[0]}->{judged.hop[1]}"
+    family = TOLD.get(judged.outcome)
+    return None if family is None else f"{family}:{entry.owed.probe}"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.condition import Condition
+from alerts.condition import Amendment, Condition
 from canary.fault import HINTS
 from canary.watch import Pager
 
@@ -31,6 +31,10 @@ class HintingPager:
     def update(self, conditions: Sequence[Condition], *, now: datetime, unknown: Collection[str]) -> object:
         """Pass on what is true now."""
         return self._inner.update([hinted(one) for one in conditions], now=now, unknown=unknown)
+
+    def amend(self, amendments: Sequence[Amendment], *, now: datetime) -> None:
+        """As it is."""
+        self._inner.amend(amendments, now=now)
 
     def deliver(self, now: datetime) -> bool:
         """As it is."""

@@ -231,7 +231,9 @@ class Metrics:
             self._touch("reading", [(stage, mode) for mode in MODES])
             self._touch("unexpected_total", [(stage, "not_in_ledger")])
             self._touch("unparsable_total", [(stage, "unparsable")])
-        self._touch("notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "summary")])
+        self._touch(
+            "notices_sent_total", [(kind,) for kind in ("opened", "still", "resolved", "amended", "summary")]
+        )
         for name, labels in series(stages, self.hops):
             self._touch(name, labels)
         self.gauge("build_info", __version__).set(1)

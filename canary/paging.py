@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from alerts.condition import Condition, Notice
+from alerts.condition import Amendment, Condition, Notice
 from alerts.delivery import DeliveryError, Sender
 from alerts.fallback import Way, Ways
 from alerts.orders import OrderBook
@@ -31,6 +31,9 @@ class SilentPager:
         del now, unknown
         self.conditions = tuple(conditions)
         return ()
+
+    def amend(self, amendments: Sequence[Amendment], *, now: datetime) -> None:
+        """Nobody was told anything."""
 
     def deliver(self, now: datetime) -> bool:
         """There is nobody to tell."""

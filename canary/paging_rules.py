@@ -20,11 +20,10 @@ def rules_of(config: Config) -> Rules:
     """The rules that are in force."""
     repeat = config.slack.repeat if config.slack else timedelta(hours=4)
     window = config.canary.window
-    default = Rule(repeat=repeat, resolve_delay=2 * window, after_cause=3 * window)
-    lags = config.canary.down_after + STILL_DOWN
+    default = Rule(repeat=repeat, resolve_delay=2 * window, after_cause=3 * window, amend_delay=window)
     rules = Rules(
         default=default,
-        by_prefix=dict(_families(default, window, lags)),
+        by_prefix=dict(_families(default, config)),
         per_hour=config.alerts.per_hour,
         burst=config.alerts.burst,
         maintenance=tuple(map(_maintenance, config.alerts.maintenance)),
@@ -35,12 +34,16 @@ def rules_of(config: Config) -> Rules:
     return rules
 
 
-def _families(default: Rule, window: timedelta, lags: timedelta) -> Iterator[tuple[str, Rule]]:
-    yield "blind:", replace(default, for_=min(window, timedelta(seconds=60)))
+def _families(default: Rule, config: Config) -> Iterator[tuple[str, Rule]]:
+    lags = config.canary.down_after + STILL_DOWN
+    yield "blind:", replace(default, for_=min(config.canary.window, timedelta(seconds=60)))
     yield LEDGER_KEY, replace(default, repeat=timedelta(hours=1))
     # A single one that was promised and is gone has a reason that can wait for the morning; two are a trend.
-    for family in ("lost:", "rejected:", "behind:"):
-        yield family, replace(default, min_bad=2)
+    # What is called gone is looked for until the horizon; who was told of it hears what becomes of it.
+    gone = replace(default, amendable=config.canary.horizon + default.resolve_delay)
+    yield from (("lost:", replace(gone, min_bad=2)), ("rejected:", replace(gone, min_bad=2)))
+    yield "undelivered:", gone
+    yield "behind:", replace(default, min_bad=2)
     # A slow insert now and then is no ticket; and once it is one, it is not over at every better window.
     yield "late:", replace(default, open_at=0.05, close_at=0.02)
     yield "audit_late:", replace(default, open_at=0.05, close_at=0.02)

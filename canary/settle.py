@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
-from canary.amend import amended, says, stage_of, standing
+from alerts.condition import Amendment
+from canary.amend import amended, says, stage_of, standing, told_otherwise
 from canary.book import Entry, WindowKey
 from canary.desk import Desk
 from canary.follow import hop_latencies
@@ -21,19 +22,16 @@ from reconcile.window import tally, unbalanced
 GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
 KEPT = timedelta(minutes=2)
 """Readings are kept for at least so long: the rate of a backlog is told from them."""
-
 BITE = 1_000
 """How many open canaries are judged again in one settling."""
 
 COPIES_AHEAD = timedelta(seconds=2)
 """Copies are looked for so long before a window can close, lest a loss in it waits for that question."""
-
 MAX_LATE = 1_000
 """How many that are late and nothing else are kept to be told of: their report says how many they were."""
 
 MAX_GONE = 10_000
 """How many canaries called gone are kept in mind, in case they turn up."""
-
 MAX_RECENT = 10_000
 """How many recent verdicts that are not clean are kept in mind to be told of, the youngest."""
 
@@ -47,6 +45,7 @@ class Settled:
     minutes: list[Minute] = field(default_factory=list)
     counted: dict[UUID, str] = field(default_factory=dict)
     windows: list[WindowReport] = field(default_factory=list)
+    amendments: list[Amendment] = field(default_factory=list)
 
 
 class Settler:
@@ -199,6 +198,7 @@ class Settler:
             result.reports[key] = self.reports[key] = amended(report, old, verdict)
             if self.latest.get(key[0], report).start == key[1]:
                 self.latest[key[0]] = self.reports[key]
+        result.amendments += told_otherwise(entry, old, verdict, self._book.last, self._remembered)
         self._conclude(key, entry, verdict, now, result)
 
     def _conclude(

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from alerts.condition import Condition
+from alerts.condition import Amendment, Condition
 from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
 from canary.audit.beside import Real
@@ -32,8 +32,7 @@ from canary.scene import Scene
 from canary.settle import MAX_GONE, Settled, Settler
 from canary.values import Look, Track, WindowReport
 
-FLUSH_EVERY = timedelta(seconds=1)
-BLIND_PAUSE = timedelta(seconds=1)
+FLUSH_EVERY = BLIND_PAUSE = timedelta(seconds=1)
 FIRST_READING = timedelta(seconds=3)
 PRUNE_BITES = 5
 
@@ -43,6 +42,10 @@ class Pager(Protocol):
 
     def update(self, conditions: Sequence[Condition], *, now: datetime, unknown: Collection[str]) -> object:
         """Take in everything that is true now, and the keys whose truth cannot be told."""
+        ...
+
+    def amend(self, amendments: Sequence[Amendment], *, now: datetime) -> None:
+        """Take in what turned out otherwise than was told; the same again does no harm."""
         ...
 
     def deliver(self, now: datetime) -> bool:
@@ -124,8 +127,7 @@ class Watch:
         """Take up what an earlier run left open; return how many canaries."""
         ledger, now = self.desk.ledger, self.desk.line.now()
         count = self.desk.restore()
-        starts = [(probe, ledger.last_settled(probe)) for probe in self.probes]
-        latest = [r for probe, start in starts if start for r in self._reports(probe, start)]
+        latest = [r for p in self.probes if (at := ledger.last_settled(p)) for r in self._reports(p, at)]
         self.settler.recall(ledger.unclean_tracks(now - self.desk.plan.limits.horizon, MAX_GONE), latest, now)
         self.desk.minutes.restore(ledger.minutes(now - KEPT, now))
         self._load_reports(self.desk.book.settled)
@@ -137,9 +139,8 @@ class Watch:
 
     def _load_reports(self, windows: Iterable[tuple[str, datetime]]) -> None:
         """The reports of windows that may be amended, where they are not in mind any more."""
-        for key in [key for key in windows if key not in self.settler.reports]:
-            for report in self._reports(*key):
-                self.settler.reports[key] = report
+        absent = [key for key in windows if key not in self.settler.reports]
+        self.settler.reports |= {key: report for key in absent for report in self._reports(*key)}
 
     def inject(self, probe: str) -> timedelta:
         """Note the receipts that came, send what is due; return how long until more is due.
@@ -165,8 +166,7 @@ class Watch:
             positions = self.desk.book.readings[name].learn(look)
             seen = self._follower.absorb(look, known)
             self.desk.unsaved.learned(name, seen=seen, coverage=look.coverage, positions=positions)
-        for note in look.notes:
-            self.notes[name] = note
+        self.notes.update((name, note) for note in look.notes)
         measure(self.desk, name, look)
         if self._follower.off_lane:
             self.notes["lanes"] = self._follower.off_lane
@@ -187,7 +187,7 @@ class Watch:
     def settle(self) -> Settled:
         """Give outcomes to what is due or has changed, and tell the pager what is true now."""
         desk = self.desk
-        if (step := desk.line.check()) is not None:
+        if step := desk.line.check():
             desk.metrics.counter("clock_steps_total").inc()
             self.notes["clock"] = f"the wall clock stepped by {step.total_seconds():+.1f} s"
             with desk.lock:
@@ -204,6 +204,8 @@ class Watch:
                 counted=settled.counted,
             )
             self.open_conditions, unknown = conditions(self._scene(now))
+        # Before the ledger knows: killed in between we find them again, and the pager knows them.
+        self._pager.amend(settled.amendments, now=now)
         self._save()
         self._pager.update(self.open_conditions, now=now, unknown=unknown)
         return settled
@@ -253,8 +255,7 @@ class Watch:
 
     def _covered(self, name: str, look: Look) -> None:
         for id_ in () if look.blind else look.asked:
-            entry = self.desk.book.entries.get(id_)
-            if entry is not None:
+            if (entry := self.desk.book.entries.get(id_)) is not None:
                 entry.asked[name] = max(look.started_at, entry.asked.get(name, look.started_at))
 
     def _strangers(self, look: Look) -> Sequence[UUID]:

@@ -83,11 +83,13 @@ def samples(now: datetime) -> "Iterator[Notice]":
         ids=("0190f5fe-7c00-7a00-8000-000000000001",),
     )
     opened = now - timedelta(minutes=5)
-    kinds = [kind for kind in Kind if kind not in (Kind.RESOLVED, Kind.SUMMARY)]
+    kinds = [kind for kind in Kind if kind in (Kind.OPENED, Kind.STILL)]
     first = Notice("test.1", 1, 1, Kind.OPENED, content, now, opened, worst=3)
     for number, kind in enumerate([*kinds, Kind.RESOLVED], start=1):
         ended = now if kind is Kind.RESOLVED else None
         yield replace(first, id=f"test.{number}", sequence=number, kind=kind, ended_at=ended)
+    late = replace(first, id="test.4", sequence=4, kind=Kind.AMENDED, ended_at=now)
+    yield replace(late, amended=(("arrived after all", 2),), took=timedelta(minutes=4))
     summary = replace(content, title=f"{SAMPLE}: 2 messages in one", diagram="opened    a\nresolved  b")
     covers = ((1, Kind.OPENED), (1, Kind.RESOLVED))
     yield replace(first, id="test.0", incident=2, kind=Kind.SUMMARY, content=summary, covers=covers)

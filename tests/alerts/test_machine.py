@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sqlalchemy.pool import StaticPool
 
-from alerts.condition import Condition, Kind, Notice, Severity
+from alerts.amending import amend
+from alerts.condition import Amendment, Condition, Kind, Notice, Severity
 from alerts.delivery import Letter
 from alerts.rules import Rule, Rules
 from alerts.silence import Ack, Orders, Silence
@@ -43,6 +44,8 @@ RULES = st.builds(
         growth_gap=st.just(timedelta(seconds=30)),
         open_at=st.sampled_from([None, 0.5]),
         close_at=st.sampled_from([None, 0.1]),
+        amendable=st.just(timedelta(hours=24)),
+        amend_delay=st.sampled_from([timedelta(), timedelta(seconds=60)]),
         min_bad=st.sampled_from([0, 3]),
         thin=st.sampled_from([None, Severity.TICKET]),
     ),
@@ -81,6 +84,8 @@ class Paging(RuleBasedStateMachine):
             story = self.said[number]
             assert story[:1] == [Kind.OPENED], (number, story)
             assert story[-1] is Kind.RESOLVED, (number, story)
+        for number, one in self.steady.state.past.items():
+            assert one.told_amended == one.amended_count, number
         self.engine.dispose()
 
     @rule(
@@ -106,6 +111,18 @@ class Paging(RuleBasedStateMachine):
     def restart(self) -> None:
         """Only what is in the database is left."""
         self.restarted.state = self.store.load().state
+
+    @precondition(lambda self: self.keys)
+    @rule(data=st.data(), ago=st.sampled_from([0.0, 60.0, 4000.0]), name=st.sampled_from("xyz"))
+    def amend(self, data: st.DataObject, ago: float, name: str) -> None:
+        """Something that was told, perhaps long ago, turns out otherwise."""
+        key = data.draw(st.sampled_from(sorted({*self.keys.values(), *KEYS})))
+        counted = at(self.now - ago)
+        news = Amendment(key, name, counted, counted + timedelta(seconds=90), "arrived after all")
+        self.steady.state = amend(self.steady.state, [news], now=at(self.now))
+        before = self.restarted.state
+        self.restarted.state = amend(before, [news], now=at(self.now))
+        self.store.save(self.restarted.state, [], before=before)
 
     @rule(prefix=st.sampled_from(["", "a:", "c", "g"]), length=st.sampled_from([10.0, 700.0, 5000.0]))
     def silence(self, prefix: str, length: float) -> None:
@@ -133,7 +150,10 @@ class Paging(RuleBasedStateMachine):
         self.keys |= {one.incident: one.key for one in notices if one.kind is not Kind.SUMMARY}
         quiet = Orders(self.silences).at(at(self.now))
         for number, kind in _spoken(notices):
-            self.said[number].append(kind)
+            if kind is Kind.AMENDED:  # only after an opening, whatever else was told meanwhile
+                assert self.said[number], number
+            else:
+                self.said[number].append(kind)
             key = self.keys.get(number)
             assert key is None or quiet.silence(key) is None, f"{key} was told within a silence"
         self.made += notices

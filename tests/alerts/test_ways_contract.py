@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts.condition import Condition, Kind, Notice, Severity
-from alerts.delivery import DeliveryError, Receipt
+from alerts.delivery import DeliveryError, Keeper, Receipt
+from alerts.payload import moment
 from tests.alerts import ways
 from tests.alerts.ways import SECRET, Fault, Lab
 
@@ -29,6 +30,9 @@ CONTENT = Condition(
 OPENED = Notice("1.1", 1, 1, Kind.OPENED, CONTENT, NOW, NOW)
 STILL = replace(OPENED, id="1.2", sequence=2, kind=Kind.STILL)
 RESOLVED = replace(OPENED, id="1.3", sequence=3, kind=Kind.RESOLVED, ended_at=NOW + timedelta(seconds=9))
+AMENDED = replace(
+    RESOLVED, id="1.4", sequence=4, kind=Kind.AMENDED, amended=(("arrived after all", 2),), took=timedelta(1)
+)
 SUMMARY = replace(OPENED, id="2.1", incident=2, kind=Kind.SUMMARY, covers=((1, Kind.OPENED),))
 HOSTILE = "<!channel> <https://evil|click> ``` & \x00\x1b[31m \u202e \ud800 " + "x" * 5000
 REPEAT = "you may have had this message before"
@@ -64,12 +68,23 @@ def error_of(lab: Lab, fault: Fault, notice: Notice = OPENED) -> DeliveryError:
 def test_every_kind_is_delivered_in_order(lab: Lab) -> None:
     """Opened, still so, over, and a summary each arrive, the later ones with the receipt of the first."""
     receipt = lab.sender.send(OPENED, None)
-    for notice in (STILL, RESOLVED):
+    for notice in (STILL, RESOLVED, AMENDED):
         receipt = lab.sender.send(notice, receipt)
     lab.sender.send(SUMMARY, None)
     got = lab.got()
-    assert len(got) == 4
+    assert len(got) == 5
     assert all("3 lost between raw and events" in text for text in got)
+    said = ["arrived after all" in text for text in got[1:]]  # the first may have been edited to say it too
+    assert said == [False, False, True, False]
+
+
+def test_an_amendment_of_what_is_open_leaves_it_open(lab: Lab) -> None:
+    """It tells more of the incident, not its end."""
+    receipt = lab.sender.send(OPENED, None)
+    lab.sender.send(replace(AMENDED, ended_at=None), receipt)
+    assert "esolved" not in lab.got()[-1]
+    if isinstance(lab.sender, Keeper):
+        assert json.loads(lab.got()[-1])["endsAt"] > moment(datetime.now(UTC))
 
 
 @pytest.mark.parametrize("receipt", [None, Receipt(), Receipt("elsewhere", "")])

@@ -9,8 +9,8 @@ import pytest
 
 from alerts.condition import Condition, Kind, Notice, Severity
 from alerts.delivery import Receipt
-from alerts.orders import OrderBook
-from alerts.pager import ORDERS_EVERY, Pager
+from alerts.orders import ORDERS_EVERY, OrderBook
+from alerts.pager import Pager
 from alerts.rules import Rule, Rules
 from alerts.store import Store
 from canary.cli.main import invoke

@@ -40,6 +40,9 @@ def test_a_loss_from_before_a_restart_is_amended_when_it_turns_up(world: World) 
     assert judged is not None
     assert (judged.outcome, judged.amended_from) == (Outcome.LATE, Outcome.LOST)
     assert [report.amendments for report in world.reports() if report.amendments] == [1]
+    told = [notice for notice in world.inbox.notices if notice.key.startswith("lost:")]
+    assert [notice.kind for notice in told] == [Kind.OPENED, Kind.RESOLVED, Kind.AMENDED]
+    assert told[-1].amended_words == "1 arrived after all"
 
 
 def test_a_loss_written_down_in_the_instant_before_a_kill_is_still_paged(world: World) -> None:

@@ -103,7 +103,10 @@ class World:
             metrics=metrics,
         )
         default = Rule(resolve_delay=WINDOW, repeat=None, after_cause=3 * WINDOW)
-        rules = Rules(default=default, by_prefix={"down:": replace(default, after_cause=DOWN_LAGS)})
+        gone = replace(default, amendable=timedelta(days=1), amend_delay=WINDOW)
+        families = dict.fromkeys(("lost:", "undelivered:", "rejected:"), gone)
+        down = replace(default, after_cause=DOWN_LAGS)
+        rules = Rules(default=default, by_prefix={**families, "down:": down})
         self.watch = Watch(
             desk,
             probes=[self._probe(line)],
