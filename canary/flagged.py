@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from alerts.condition import Condition, Severity
 from canary.amend import stage_of
 from canary.book import Entry
+from canary.lately import changed, first
 from canary.scene import Scene, canaries, condition, current, sent
 from reconcile.outcome import Flag
 
@@ -29,7 +30,11 @@ def flagged(scene: Scene) -> Iterator[Condition]:
                 severity,
                 f"{canaries(entries)} {words} {stage}",
                 entries,
-                facts=(("count", str(len(entries))), *_details(flag, entries, stage)),
+                facts=(
+                    ("count", str(len(entries))),
+                    *_details(flag, entries, stage),
+                    *changed(scene, [stage], first(entries)),
+                ),
                 considered=sent(scene, entries),
                 diagram=" -> ".join(f"[{name}]" if name == stage else name for name in scene.names),
             )

@@ -13,6 +13,7 @@ from canary.book import Entry
 from canary.causes import causes
 from canary.flagged import flagged
 from canary.hints import of_losses
+from canary.lately import changed, first
 from canary.paging_rules import STILL_DOWN
 from canary.rules_audit import audited, untold
 from canary.rules_traffic import beside, unseen
@@ -89,6 +90,7 @@ def _lost(scene: Scene) -> Iterator[Condition]:
                 ("proof", reason(entries)),
                 ("lanes", lanes(entries)),
                 *of_losses(scene, hop, entries),
+                *changed(scene, hop, first(entries)),
             ),
             diagram=diagram(scene.names, hop),
             considered=sent(scene, entries),
@@ -114,6 +116,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             ("why", reason(entries)),
             ("lanes", lanes(entries)),
             *_backlog(scene, hop),
+            *changed(scene, hop, oldest),
         ]
         title = f"Ingestion is behind between {hop[0]} and {hop[1]}: {canaries(entries)} overdue"
         yield condition(
@@ -150,6 +153,7 @@ def _blind(scene: Scene) -> Iterator[Condition]:
             facts = [("reason", reading.blind)]
             if since is not None:
                 facts.append(("last read", clock(since)))
+            facts += changed(scene, [name], since)
             yield Condition(
                 key=f"blind:{name}",
                 severity=Severity.PAGE if name == scene.book.last else Severity.TICKET,
@@ -166,7 +170,7 @@ def _stored(scene: Scene) -> Iterator[Condition]:
     entries = current(scene, lambda e: e.receipt is Receipt.REFUSED and bool(e.seen))
     if entries:
         title = f"{canaries(entries)} stored after the ingress refused them"
-        facts = (("answer", answer(entries)),)
+        facts = (("answer", answer(entries)), *changed(scene, scene.names[:2], first(entries)))
         yield condition("stored_after_refusal", Severity.TICKET, title, entries, facts=facts)
 
 
@@ -179,7 +183,7 @@ def by_window(scene: Scene) -> Iterator[Condition]:
             entries = _of(scene, probe, Outcome.LATE)
             worst = ("worst latency", f"{report.latency.get('max', 0):.1f} s")
             title = f"{late} of {report.sent} canaries of {probe} late"
-            facts = (window, worst)
+            facts = (window, worst, *changed(scene, scene.names, report.start))
             yield condition(
                 f"late:{probe}",
                 Severity.TICKET,
@@ -192,7 +196,7 @@ def by_window(scene: Scene) -> Iterator[Condition]:
         if rejected := report.outcomes[Outcome.REJECTED]:
             entries = _of(scene, probe, Outcome.REJECTED)
             title = f"{rejected} of {report.sent} canaries of {probe} rejected by the ingress"
-            facts = (window, ("answer", answer(entries)))
+            facts = (window, ("answer", answer(entries)), *changed(scene, scene.names[:2], report.start))
             yield condition(
                 f"rejected:{probe}",
                 Severity.PAGE,
@@ -208,7 +212,7 @@ def by_window(scene: Scene) -> Iterator[Condition]:
             title = (
                 f"{vanished} of {report.sent} canaries of {probe} undelivered (the ingress promised nothing)"
             )
-            facts = (window, ("answer", answer(entries)))
+            facts = (window, ("answer", answer(entries)), *changed(scene, scene.names[:2], report.start))
             yield condition(
                 f"undelivered:{probe}",
                 Severity.TICKET,
@@ -249,7 +253,11 @@ def down(scene: Scene) -> Iterator[Condition]:
     for probe, minutes in scene.down.items():
         if minutes and scene.now - minutes[-1] < scene.down_after + STILL_DOWN:
             title = f"Ingestion is down for {probe}: {len(minutes)} of the last 15 minutes"
-            facts = (("since", clock(minutes[0])), ("last", clock(minutes[-1])))
+            facts = (
+                ("since", clock(minutes[0])),
+                ("last", clock(minutes[-1])),
+                *changed(scene, scene.names, minutes[0]),
+            )
             yield condition(f"down:{probe}", Severity.PAGE, title, (), facts=facts, count=len(minutes))
 
 

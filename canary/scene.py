@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from alerts.condition import Condition, Severity
 from canary.audit.beside import Real
+from canary.background import Background
 from canary.book import Book, Entry
 from canary.values import WindowReport
 from reconcile.outcome import INGRESS, Receipt
@@ -38,6 +39,7 @@ class Scene:
     unjudged: Sequence[str] = ()
     real: Real = field(default_factory=Real)
     grace: timedelta = timedelta(seconds=60)
+    background: Background = field(default_factory=Background)
 
     @property
     def names(self) -> list[str]:

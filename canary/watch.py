@@ -17,6 +17,7 @@ from alerts.condition import Amendment, Condition
 from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
 from canary.audit.beside import Real
+from canary.background import Background
 from canary.desk import Desk
 from canary.event import EVENT_NAME
 from canary.follow import Follower
@@ -102,6 +103,7 @@ class Watch:
             metrics=desk.metrics,
         )
         self.real: Callable[[], Real] = Real
+        self.background: Callable[[], Background] = Background
         self._injector = Injector(desk, self.probes)
         self._follower = Follower(desk.book, probes=self.probes, verifier=verifier, metrics=desk.metrics)
         self._askers = {
@@ -110,9 +112,7 @@ class Watch:
             if isinstance(stage, Table)
         }
         self._pager = pager
-        self._relane = relane
-        self._aim = aim
-        self._retention = retention
+        self._relane, self._aim, self._retention = relane, aim, retention
         self._flushed_at = self._started_at = desk.line.now()
         self._begun = False
         for name in stages:
@@ -297,4 +297,5 @@ class Watch:
             unjudged=self.objectives.unjudged(now),
             real=self.real(),
             grace=self.desk.plan.times.grace,
+            background=self.background(),
         )

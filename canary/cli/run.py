@@ -24,6 +24,8 @@ def run(
     from canary.cli.tell import Teller
     from canary.daemon import Daemon
     from canary.heartbeat import STEP, Heartbeat, Settling
+    from canary.observing import STEP as CHANGES
+    from canary.observing import observer
     from canary.status import Status
     from canary.tools import beside
     from canary.ways import make_beats
@@ -50,6 +52,9 @@ def run(
         audits=audits,
         beside=beside(loaded, app, audits),
     )
+    changes = observer(loaded, app)
+    if changes is not None:
+        daemon.add(CHANGES, changes.step)
     settling = Settling(app.watch)
 
     def unwell() -> list[str]:

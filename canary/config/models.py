@@ -8,6 +8,7 @@ from pydantic import Field
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
 from canary.config.audit import AuditConfig
+from canary.config.changes import ChangesConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import (
     Address,
@@ -111,6 +112,7 @@ class Config(Table):
     probes: Annotated[tuple[ProbeConfig, ...], Field(min_length=1)]
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     audit: AuditConfig = AuditConfig()
+    changes: ChangesConfig = ChangesConfig()
     slack: SlackConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
     objectives: tuple[ObjectiveConfig, ...] = ()

@@ -38,6 +38,28 @@ def to_json(loaded: Loaded) -> str:
     return json.dumps({"schema": 1, "values": values, "origins": origins}, ensure_ascii=False, indent=2)
 
 
+def settings_of(config: Table) -> dict[str, str]:
+    """Every setting that is set, by its path, as TOML spells it; secrets masked, items of lists by name."""
+    found = {}
+    for path, _, table in _tables(config):
+        for key, value in _items(table):
+            if value is not None:
+                found[".".join(map(str, _by_name(config, (*path, key))))] = toml_value(value)
+    return found
+
+
+def _by_name(config: Any, path: Path) -> Iterator[Any]:
+    """The path with the names of what it passes through, where they have one."""
+    at = config
+    for step in path:
+        if isinstance(step, int):
+            at = at[step]
+            yield getattr(at, "name", step)
+        else:
+            at = at.get(step) if isinstance(at, Mapping) else getattr(at, step)
+            yield step
+
+
 def _put(values: Any, path: Path, value: str) -> None:
     for step in path[:-1]:
         values = values[step]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
 from canary.config.audit import AuditConfig
+from canary.config.changes import ChangesConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import Table
 from canary.config.ledger import LedgerConfig
@@ -31,6 +32,7 @@ SINGLE: Mapping[str, type[Table]] = types.MappingProxyType(
         "ledger": LedgerConfig,
         "web": WebConfig,
         "audit": AuditConfig,
+        "changes": ChangesConfig,
         "counters": CountersConfig,
         "slack": SlackConfig,
         "alerts": AlertsConfig,

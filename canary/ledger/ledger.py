@@ -9,14 +9,14 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from canary.ledger import audits, opening, read
+from canary.described import Change
+from canary.ledger import audits, changes, opening, read
 from canary.ledger.engines import writer_of
 from canary.ledger.errors import LedgerError
 from canary.ledger.memory import Memory
 from canary.ledger.prune import Retention, prune
+from canary.ledger.refusals import named, understood
 from canary.ledger.step import Step, statements
 from canary.traffic import AuditWindow, TrafficWindow
 from canary.values import (
@@ -106,7 +106,7 @@ class Ledger:
     @contextmanager
     def step(self) -> Iterator[Step]:
         """One transaction for everything recorded within: all of it or, on any exception, nothing."""
-        with _named(), self.begin() as connection:
+        with named(), self.begin() as connection:
             yield Step(connection, statements=self._statements, memory=self._memory)
 
     def _writer_now(self) -> Connection:
@@ -181,7 +181,7 @@ class Ledger:
     def _reading(self) -> Iterator[Connection]:
         if self._closed:
             raise LedgerError("it is closed. This is a bug.")
-        with _named(), _understood(), self.engine.connect() as connection, connection.begin():
+        with named(), understood(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     def last_minted(self) -> datetime | None:
@@ -273,26 +273,12 @@ class Ledger:
         with self._reading() as connection:
             return audits.traffic(connection, since, until)
 
+    def changes(self, since: datetime) -> list[Change]:
+        """Changes of the parts that may have happened at that time or later, oldest first."""
+        with self._reading() as connection:
+            return changes.since(connection, since)
+
     def value(self, key: str) -> Any:
         """What was last set under a key; None where nothing was."""
         with self._reading() as connection:
             return read.value(connection, key)
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise LedgerError(str(error.orig)) from error
-    except (PoolTimeoutError, TimeoutError) as error:
-        raise LedgerError(str(error)) from error
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """What somebody else wrote into our rows is no bug of ours, and no reason to fall over."""
-    try:
-        yield
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
-        raise LedgerError(f"a row cannot be understood: {error!r}") from error

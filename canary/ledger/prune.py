@@ -14,6 +14,7 @@ from canary.ledger.tables import (
     canary,
     consumer_position,
     coverage,
+    part_change,
     probe_minute,
     sighting,
     traffic_window,
@@ -48,6 +49,7 @@ def prune(connection: Connection, now: datetime, *, retention: Retention, bite: 
         lambda limit: _rows(connection, window_report, window_report.c.starts_at < reports, limit),
         lambda limit: _rows(connection, audit_window, audit_window.c.starts_at < reports, limit),
         lambda limit: _rows(connection, traffic_window, traffic_window.c.starts_at < reports, limit),
+        lambda limit: _rows(connection, part_change, part_change.c.until_at < reports, limit),
         lambda limit: _rows(connection, probe_minute, probe_minute.c.starts_at < reports, limit),
         lambda limit: _rows(connection, coverage, _outlived(coverage, "until", now - COVERAGE), limit),
         lambda limit: _rows(

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, de
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from canary.ledger import audits, rows
+from canary.described import Change
+from canary.ledger import audits, changes, rows
 from canary.ledger.engines import raw
 from canary.ledger.errors import DuplicateId
 from canary.ledger.memory import Memory, Partition, Read
@@ -21,6 +22,7 @@ from canary.ledger.tables import (
     canary,
     consumer_position,
     coverage,
+    part_change,
     probe_minute,
     remembered,
     sighting,
@@ -81,6 +83,7 @@ class Statements:
     count: Prepared
     audit: Prepared
     traffic: Prepared
+    change: Prepared
     remember: Prepared
 
 
@@ -122,6 +125,7 @@ def _compiled(kind: Callable[[], Dialect]) -> Statements:
         count=whole_rows(_counting(insert)),
         audit=replacing(audit_window),
         traffic=replacing(traffic_window),
+        change=replacing(part_change),
         remember=replacing(remembered),
     )
 
@@ -204,6 +208,10 @@ class Step:
     def record_traffic(self, windows: Iterable[TrafficWindow]) -> None:
         """What was seen of the real traffic beside the audits; each replaces what stood."""
         self._statements.traffic.run(self.connection, [audits.traffic_row(window) for window in windows])
+
+    def record_changes(self, found: Iterable[Change]) -> None:
+        """What changed in the parts; the same once more is no other change."""
+        self._statements.change.run(self.connection, [changes.row_of(change) for change in found])
 
     def set_value(self, key: str, value: Any) -> None:
         """Anything small that JSON can carry."""

@@ -166,6 +166,18 @@ traffic_window = Table(
 )
 """The real traffic before Kafka, between topics and by its delay, window by window."""
 
+
+part_change = Table(
+    "part_change",
+    metadata,
+    Column("until_at", Time, primary_key=True),
+    Column("stage", Words, primary_key=True),
+    Column("told", Words, primary_key=True),
+    Column("since_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What changed in the parts of the pipeline, between two readings or at a time that the part tells."""
+
 remembered = Table(
     "remembered",
     metadata,

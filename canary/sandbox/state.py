@@ -137,6 +137,10 @@ enabled = false
 window = "10s"
 delay = "2s"
 
+[changes]
+every = "10s"
+in_trouble = "3s"
+
 [slack]
 token_file = "slack-token"
 channel = "{SLACK_CHANNEL}"

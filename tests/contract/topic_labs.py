@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import NewPartitions, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import NoError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
@@ -110,6 +110,9 @@ class Real:
     def remake(self, topic: str, partitions: int) -> None:
         self._admin.delete_topics([topic])
         self._admin.create_topics([NewTopic(topic, partitions, 1)])
+
+    def configure(self, topic: str, values: Mapping[str, str]) -> None:
+        self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(values))])
 
     def write(
         self, place: Place, *, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()

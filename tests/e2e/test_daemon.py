@@ -43,9 +43,12 @@ def test_every_window_settles_and_adds_up(pipeline: Handle) -> None:
 
 
 def test_a_loss_pages_once_with_hop_and_ids(pipeline: Handle) -> None:
-    """Three canaries dropped on their way into the table: one page names hop and ids, and resolves."""
+    """Three canaries dropped on their way into the table: one page names hop and ids and what had been
+    changed in that table shortly before, and resolves."""
     said, before = told(pipeline), len(pipeline.struck())
     with daemon(pipeline, load("loss")) as running:
+        assert works(running)
+        pipeline.fault("skew", at="events", by="200ms")  # which alters the table
         assert works(running)
         pipeline.fault("drop", at="events", count=3, canaries=True)
         assert running.until(lambda: running.metric("outcomes_total", outcome="lost") >= 3, within=60)
@@ -56,6 +59,8 @@ def test_a_loss_pages_once_with_hop_and_ids(pipeline: Handle) -> None:
         assert trouble(running) == {"lost": 3}
     assert len(said.pages()) == 1
     text = "".join(said.messages())
+    assert "changed before" in text
+    assert "events: posthog.events: what fills column inserted_at in changed" in text
     assert [id_ for id_ in ids if id_ not in text] == []
     assert running.process.returncode == 0
 

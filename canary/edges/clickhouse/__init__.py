@@ -3,6 +3,7 @@
 from canary.edges.clickhouse.audit import AuditOptions, TableAudit
 from canary.edges.clickhouse.comparing import ComparedTable
 from canary.edges.clickhouse.delay import DelayTable
+from canary.edges.clickhouse.describing import TableDescriber
 from canary.edges.clickhouse.rights import rights
 from canary.edges.clickhouse.settings import Settings, Tls
 from canary.edges.clickhouse.stage import ClickHouseStage
@@ -15,6 +16,7 @@ __all__ = [
     "DelayTable",
     "Settings",
     "TableAudit",
+    "TableDescriber",
     "TableTracer",
     "Tls",
     "rights",

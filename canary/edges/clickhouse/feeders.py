@@ -89,7 +89,7 @@ def _next(name: str, known: Tables) -> Iterator[str]:
         yield behind
     for view in known[name]["dependencies"].split("\n") if name in known else ():
         if view in known:
-            yield _target(known[view]["create"], view) or view
+            yield view_target(known[view]["create"], view) or view
 
 
 def _behind(name: str, known: Tables) -> str:
@@ -99,8 +99,8 @@ def _behind(name: str, known: Tables) -> str:
     return name if found is None else f"{found[1]}.{found[2]}"
 
 
-def _target(create: str, view: str) -> str:
-    """Where a view writes to; "" where it keeps its rows itself."""
+def view_target(create: str, view: str) -> str:
+    """The table that a view writes into, by its own words; "" where it keeps its rows itself."""
     match = _TARGET.search(_SELECT.split(create, maxsplit=1)[0])
     if match is None or match.group(1).upper() == "INNER":
         return ""

@@ -7,6 +7,7 @@ from uuid import UUID
 from canary.edges.clickhouse import sql
 from canary.edges.clickhouse.client import Reply
 from canary.edges.clickhouse.schema import quoted
+from canary.edges.clickhouse.settings import Settings
 
 DAYS_BACK = timedelta(days=7)
 MOST = 20
@@ -30,3 +31,30 @@ def warned(
         {"id": str(id_), "since": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")},
         ("at", "type", "source", "details"),
     )
+
+
+def counted(
+    settings: Settings, table: str, *, since: datetime, ask: Callable[[sql.Statement], Reply]
+) -> dict[str, int]:
+    """How many warnings of each type since a time, of the stage's tenants where they are known.
+
+    Nothing where there is no such table. Raises Blind.
+    """
+    columns = {row["name"] for row in ask(sql.about_columns(settings.database, table)).rows}
+    if not columns.issuperset(("type", "timestamp")):
+        return {}
+    mine = bool(settings.tenants) and "team_id" in columns
+    parameters: dict[str, sql.Parameter] = {"since": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+    if mine:
+        parameters["tenants"] = list(settings.tenants)
+    rows = ask(
+        sql.Statement(
+            f"SELECT toString(type), toString(count()) FROM {quoted(settings.database)}.{quoted(table)}"
+            " WHERE timestamp >= toDateTime64({since:String}, 6, 'UTC')"
+            f"{' AND toString(team_id) IN {tenants:Array(String)}' if mine else ''}"
+            f" GROUP BY type ORDER BY count() DESC LIMIT {MOST}",
+            parameters,
+            ("type", "count"),
+        )
+    ).rows
+    return {row["type"] or "": int(row["count"] or 0) for row in rows}

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from canary.config import load
 from canary.config.alerts import AlertsConfig, MaintenanceConfig, ObjectiveConfig, RuleConfig
 from canary.config.audit import AuditConfig
+from canary.config.changes import ChangesConfig
 from canary.config.counters import CountersConfig
 from canary.config.fields import Table, to_duration
 from canary.config.ledger import LedgerConfig
@@ -40,6 +41,7 @@ TABLES: list[tuple[type[Table], str]] = [
     (KafkaStageConfig, "kafka"),
     (ClickHouseStageConfig, "clickhouse"),
     (AuditConfig, "audit"),
+    (ChangesConfig, "changes"),
     (SlackConfig, "slack"),
     (AlertsConfig, "alerts"),
     (RuleConfig, "alerts.rules"),

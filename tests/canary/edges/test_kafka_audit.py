@@ -1,6 +1,7 @@
 """A topic as an audit reads it, on a real Apache Kafka: transactions, exact gaps, positions, dead letters."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,8 @@ import pytest
 from kafka import KafkaProducer
 
 from canary.clock import Line, SystemClock
-from canary.edges.kafka import Settings, TopicAudit
+from canary.described import CannotTellError, Description, Keeps, changes
+from canary.edges.kafka import Settings, TopicAudit, TopicDescriber
 from canary.traffic import CannotAskError
 from reconcile.offsets import Range
 from tests.contract.topic_labs import KAFKA, Real, apache, real
@@ -161,3 +163,39 @@ def test_a_topic_that_is_not_there_cannot_be_asked(edge: Callable[..., TopicAudi
     """In one line."""
     with pytest.raises(CannotAskError, match="topic nowhere: does not exist"):
         edge("nowhere").state()
+
+
+def test_how_a_topic_is_made_is_told_and_what_changed_in_it(lab: Real) -> None:
+    """Partitions, its own settings, and that it was made again; how long it keeps records."""
+    topic, letters = name(), name()
+    lab.make(topic, 2)
+    settings = Settings("raw", (lab.address,), topic, dead_letters=(letters,), timeout=timedelta(seconds=10))
+    describer = TopicDescriber(settings, now=LINE.now)
+
+    def told(before: Description) -> set[str]:
+        return {one.told for one in changes("raw", before, describer.describe(LINE.now(), trouble=False))}
+
+    first = describer.describe(LINE.now(), trouble=True)
+    assert first.keeps == {topic: Keeps(timedelta(days=7), "retention.ms")}
+    assert first.said["Kafka"].keys() > {"cluster"}
+    assert told(first) == set()
+    lab.make(topic, 5)
+    lab.configure(topic, {"retention.ms": "60000"})
+    lab.make(letters, 1)
+    second = describer.describe(LINE.now(), trouble=False)
+    assert {one.told for one in changes("raw", first, second)} == {
+        f"topic {topic}: partitions 2 -> 5",
+        f"settings of topic {topic}: retention.ms 604800000 -> 60000",
+    }
+    assert second.keeps[topic].length == timedelta(minutes=1)
+    lab.remake(topic, 5)
+    deadline = time.monotonic() + 20
+    while f"topic {topic}: was made again" not in (found := told(second)):
+        assert time.monotonic() < deadline, found
+
+
+def test_a_cluster_that_is_away_tells_nothing() -> None:
+    """And says why."""
+    settings = Settings("raw", ("127.0.0.1:1",), "t", timeout=timedelta(seconds=2))
+    with pytest.raises(CannotTellError, match=r"raw: 127\.0\.0\.1:1"):
+        TopicDescriber(settings, now=LINE.now).describe(LINE.now(), trouble=False)

@@ -1,0 +1,58 @@
+"""Which changes of the parts go into a message: those shortly before the fault, the nearest hop first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from canary.book import Entry
+from canary.described import Change, line, near
+from canary.scene import Scene, span
+
+FACT = "changed before"
+MOST = 3
+SLACK = timedelta(minutes=1)
+"""What was sent before a change and got there after it is lost by it all the same."""
+
+OURSELVES = "this monitor"
+
+
+def changed(scene: Scene, places: Iterable[str], began: datetime | None) -> Iterator[tuple[str, str]]:
+    """What changed in the pipeline shortly before `began`, as one fact; `places` are where the fault is."""
+    if began is None or not scene.background.changes:
+        return
+    found = near(
+        scene.background.changes,
+        began,
+        within=scene.background.within,
+        slack=SLACK,
+        far=_distances(scene.names, list(places)),
+    )
+    lines = [f"{_when(one, began)}: {_where(one)}{line(one.told)}" for one in found[:MOST]]
+    if len(found) > MOST:
+        lines.append(f"and {len(found) - MOST} more")
+    if lines:
+        yield FACT, "\n".join(lines)
+
+
+def first(entries: Sequence[Entry]) -> datetime | None:
+    """When the first of them was sent."""
+    return min((entry.owed.sent_at for entry in entries), default=None)
+
+
+def _where(change: Change) -> str:
+    return f"{change.stage or OURSELVES}: "
+
+
+def _when(change: Change, began: datetime) -> str:
+    """How long before, as far as that is known."""
+    least, most = began - change.until, began - change.since
+    if least == most:
+        return f"{span(most)} before" if most > timedelta(seconds=1) else "at that time"
+    if least > timedelta(0):
+        return f"{span(least)} to {span(most)} before"
+    return f"at most {span(most)} before" if most > timedelta(0) else "at that time"
+
+
+def _distances(names: Sequence[str], places: Sequence[str]) -> dict[str, int]:
+    """How far each stage is from the nearest of these places, in hops."""
+    at = [names.index(place) for place in places if place in names]
+    return {name: min((abs(index - one) for one in at), default=0) for index, name in enumerate(names)}
