@@ -17,7 +17,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """As it stands now. `keeps` by topic; `warned` by stage; changes up to `within` before a fault count."""
+    """As it stands now. `keeps` and `warned` by stage; changes up to `within` before a fault count."""
 
     changes: Sequence[Change] = ()
     keeps: Mapping[str, Keeps] = field(default_factory=dict)

@@ -132,7 +132,8 @@ class Observer:
         part.said[told.who] = told
         for who in list(part.said)[:-MOST_SERVERS]:
             del part.said[who]
-        self._keeps |= told.keeps
+        if told.keeps is not None:
+            self._keeps[name] = told.keeps
         self._warned.pop(name, None)
         if told.warned_since is not None:
             self._warned[name] = Warned(told.warned_since, told.warned)

@@ -42,7 +42,7 @@ class Description:
     who: which of several servers behind one address answered: only the same one's words are compared.
     dated: thing -> when it was changed last, as it says itself.
     done: what was done to it and when, by its own log: what leaves no other trace.
-    keeps: topic -> how long it keeps its records.
+    keeps: how long a topic keeps its records; None for what is no topic, and where that is not known.
     warned: reason -> how often the pipeline wrote it down as a warning since `warned_since`.
     """
 
@@ -51,7 +51,7 @@ class Description:
     who: str = ""
     dated: Mapping[str, datetime] = field(default_factory=dict)
     done: tuple[tuple[datetime, str], ...] = ()
-    keeps: Mapping[str, Keeps] = field(default_factory=dict)
+    keeps: Keeps | None = None
     warned: Mapping[str, int] = field(default_factory=dict)
     warned_since: datetime | None = None
 

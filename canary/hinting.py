@@ -1,4 +1,4 @@
-"""What to look at next, by kind of fault: added to what people are told, the evidence beside it."""
+"""What to look at next, by kind of fault: added to what people are told where no evidence points anywhere."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from alerts.condition import Amendment, Condition
 from canary.fault import HINTS
+from canary.hints import HINT
 from canary.watch import Pager
 
 FACT = "look at"
@@ -17,7 +18,7 @@ def hinted(condition: Condition) -> Condition:
     """The condition with its hint; as it is where there is none for its kind."""
     kind = condition.key.partition(":")[0]
     hint = HINTS.get(KINDS.get(kind, kind))
-    if hint is None:
+    if hint is None or any(name == HINT for name, _ in condition.facts):  # one that has evidence is better
         return condition
     return replace(condition, facts=(*condition.facts, (FACT, hint)))
 

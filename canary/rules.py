@@ -12,9 +12,11 @@ from canary.backlog import facts as backlog_facts
 from canary.book import Entry
 from canary.causes import causes
 from canary.flagged import flagged
-from canary.hints import of_losses
+from canary.hints import of_losses, of_refusals
+from canary.keeping import kept
 from canary.lately import changed, first
 from canary.paging_rules import STILL_DOWN
+from canary.readings import Reading
 from canary.rules_audit import audited, untold
 from canary.rules_traffic import beside, unseen
 from canary.scene import (
@@ -116,6 +118,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             ("why", reason(entries)),
             ("lanes", lanes(entries)),
             *_backlog(scene, hop),
+            *kept(scene, hop, entries),
             *changed(scene, hop, oldest),
         ]
         title = f"Ingestion is behind between {hop[0]} and {hop[1]}: {canaries(entries)} overdue"
@@ -144,6 +147,22 @@ def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
         yield from backlog_facts(backlog)
     elif reading.positions_unreadable:
         yield "positions", f"unreadable: {reading.positions_unreadable}"
+
+
+def _slowest(scene: Scene) -> Iterator[tuple[str, str]]:
+    """The consumer that is farthest behind, and when it will have caught up."""
+    lags = [(reading.lag() or 0, hop) for hop, reading in _behind_topics(scene)]
+    lag, hop = max(lags, default=(0, ("", "")))
+    if lag:
+        yield "farthest behind", f"the consumer into {hop[1]}"
+        yield from _backlog(scene, hop)
+
+
+def _behind_topics(scene: Scene) -> Iterator[tuple[Hop, Reading]]:
+    for hop in pairwise(scene.names):
+        reading = scene.book.readings.get(hop[0])
+        if reading is not None and reading.spec.topic:
+            yield hop, reading
 
 
 def _blind(scene: Scene) -> Iterator[Condition]:
@@ -183,7 +202,7 @@ def by_window(scene: Scene) -> Iterator[Condition]:
             entries = _of(scene, probe, Outcome.LATE)
             worst = ("worst latency", f"{report.latency.get('max', 0):.1f} s")
             title = f"{late} of {report.sent} canaries of {probe} late"
-            facts = (window, worst, *changed(scene, scene.names, report.start))
+            facts = (window, worst, *_slowest(scene), *changed(scene, scene.names, report.start))
             yield condition(
                 f"late:{probe}",
                 Severity.TICKET,
@@ -196,7 +215,12 @@ def by_window(scene: Scene) -> Iterator[Condition]:
         if rejected := report.outcomes[Outcome.REJECTED]:
             entries = _of(scene, probe, Outcome.REJECTED)
             title = f"{rejected} of {report.sent} canaries of {probe} rejected by the ingress"
-            facts = (window, ("answer", answer(entries)), *changed(scene, scene.names[:2], report.start))
+            facts = (
+                window,
+                ("answer", answer(entries)),
+                *of_refusals(scene, probe, entries),
+                *changed(scene, scene.names[:2], report.start),
+            )
             yield condition(
                 f"rejected:{probe}",
                 Severity.PAGE,

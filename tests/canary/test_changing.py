@@ -38,7 +38,7 @@ class Part:
             said={"topic raw": dict(self.said)},
             who=self.who,
             done=self.done,
-            keeps={"raw": Keeps(timedelta(days=1), "retention.ms")},
+            keeps=Keeps(timedelta(days=1), "retention.ms"),
             warned={"too_large": 2} if trouble else {},
             warned_since=self.world.now - MINUTE if trouble else None,
         )
@@ -95,7 +95,7 @@ def test_a_change_is_kept_with_the_time_between_the_readings(world: World) -> No
     assert change.until - change.since <= PACE.every + timedelta(seconds=2)
     assert world.told == ["raw changed: topic raw: partitions 4 -> 8"]
     assert world.ledger.changes(T0) == [change]
-    assert observer.background.keeps == {"raw": Keeps(timedelta(days=1), "retention.ms")}
+    assert observer.background.keeps["raw"] == Keeps(timedelta(days=1), "retention.ms")
 
 
 def test_each_part_is_asked_rarely_and_sooner_in_trouble(world: World) -> None:

@@ -28,6 +28,12 @@ def test_a_kind_has_its_hint_after_its_evidence(key: str, kind: str) -> None:
     assert hinted(condition).facts == (("lost", "3"), (FACT, HINTS[kind]))
 
 
+def test_a_hint_with_evidence_takes_the_place_of_the_general_one() -> None:
+    """Two pieces of advice are none."""
+    condition = Condition("lost:raw->events", Severity.PAGE, "x", facts=(("hint", "look here"),))
+    assert hinted(condition) is condition
+
+
 def test_what_has_no_hint_is_left_alone() -> None:
     """No hint is better than a guess."""
     condition = Condition("ledger", Severity.PAGE, "x")

@@ -210,6 +210,23 @@ def test_refusals_say_why(ingress: Maker) -> None:
     assert said.detail == "401 Unauthorized: event submitted without an api_key"
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"status": "Ok", "quota_limited": ["events"]}', "200 OK: quota limited (events)"),
+        (b'{"quotaLimited": true}', "200 OK: quota limited (True)"),
+        (b'{"status": "Ok", "quota_limited": []}', "200 OK"),
+        (b'["quota_limited"]', "200 OK"),
+        (b'{"quota_limited"', "200 OK"),
+    ],
+)
+def test_a_good_answer_that_names_a_quota_is_told_so(ingress: Maker, body: bytes, told: str) -> None:
+    """It was accepted all the same: what was promised is owed."""
+    with fake_ingress(says(answer("200 OK", body))) as fake:
+        said = ingress(fake.url).post([canary()])
+    assert (said.receipt, said.detail) == (Receipt.ACCEPTED, told)
+
+
 def test_a_token_that_cannot_be_read_sends_nothing() -> None:
     """A secret file that is gone is named; no post goes out without a token."""
 

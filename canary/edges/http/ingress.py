@@ -1,5 +1,6 @@
 """Posts canaries to an HTTP ingress and says, of each post, what is known to have become of it."""
 
+import json
 import re
 import threading
 import time
@@ -228,9 +229,23 @@ def _detail(heard: Heard, secrets: Sequence[str]) -> str:
         said += f": redirects are not followed (to {place or 'another path'})"
     elif not heard.whole:
         said += " (the rest of the answer did not come whole)"
+    elif heard.status < 300 and (limited := _limited(heard)):
+        said += f": quota limited ({limited})"
     elif heard.status >= 400 and heard.body and "content-encoding" not in heard.headers:
         said += f": {heard.body.decode(errors='replace')}"
     return _line(said, secrets)
+
+
+def _limited(heard: Heard) -> str:
+    """What a quota drops although the answer is good, in the answer's own words; "" where it says nothing."""
+    if b"quota" not in heard.body or "content-encoding" in heard.headers:
+        return ""
+    try:
+        told = json.loads(heard.body)
+    except (ValueError, RecursionError):
+        return ""
+    found = (told.get("quota_limited") or told.get("quotaLimited")) if isinstance(told, dict) else None
+    return ", ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def _line(text: str, secrets: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ class TopicDescriber:
         kept = keeps(configs.get(told.topic, {}))
         if kept is None and trouble:
             kept = self._estimated()
-        return Description(at=at, said=said, keeps={told.topic: kept} if kept is not None else {})
+        return Description(at=at, said=said, keeps=kept)
 
     def _estimated(self) -> Keeps | None:
         """From the age of its oldest records, where some were removed already."""

@@ -176,7 +176,7 @@ def test_how_a_topic_is_made_is_told_and_what_changed_in_it(lab: Real) -> None:
         return {one.told for one in changes("raw", before, describer.describe(LINE.now(), trouble=False))}
 
     first = describer.describe(LINE.now(), trouble=True)
-    assert first.keeps == {topic: Keeps(timedelta(days=7), "retention.ms")}
+    assert first.keeps == Keeps(timedelta(days=7), "retention.ms")
     assert first.said["Kafka"].keys() > {"cluster"}
     assert told(first) == set()
     lab.make(topic, 5)
@@ -187,7 +187,7 @@ def test_how_a_topic_is_made_is_told_and_what_changed_in_it(lab: Real) -> None:
         f"topic {topic}: partitions 2 -> 5",
         f"settings of topic {topic}: retention.ms 604800000 -> 60000",
     }
-    assert second.keeps[topic].length == timedelta(minutes=1)
+    assert second.keeps == Keeps(timedelta(minutes=1), "retention.ms")
     lab.remake(topic, 5)
     deadline = time.monotonic() + 20
     while f"topic {topic}: was made again" not in (found := told(second)):
