@@ -131,10 +131,11 @@ def running() -> Iterator[tuple[Apache, ClickHouseFront, Path]]:
 
 def filled(broker: Apache, front: ClickHouseFront, folder: Path, plan: Plan, say: Say) -> Path:
     """The topic and the table made; the configuration of the audit."""
-    for what, fill in (
+    fills: Sequence[tuple[str, Callable[[], object]]] = (
         ("topic", lambda: fill_topic(broker.inside, plan)),
         ("table", lambda: fill_table(front, plan)),
-    ):
+    )
+    for what, fill in fills:
         started = time.monotonic()
         fill()
         say(f"filling the {what} with {plan.events:,} events: {time.monotonic() - started:.1f} s")

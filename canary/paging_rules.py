@@ -49,7 +49,7 @@ def _families(default: Rule, config: Config) -> Iterator[tuple[str, Rule]]:
     yield "audit_late:", replace(default, open_at=0.05, close_at=0.02)
     # What one window lacks the next may have; and who cannot count for a moment owes nobody a ticket.
     for family in ("audit_missing:", "audit_blind:"):
-        yield family, replace(default, for_=2 * window)
+        yield family, replace(default, for_=2 * config.canary.window)
     # The last minutes stay down for as long as their canaries had to wait, whatever came after.
     yield "down:", replace(default, after_cause=lags + timedelta(minutes=2))
     # At low rates one bad event is a burn rate of any height.

@@ -224,8 +224,7 @@ class Watch:
 
     def prune(self) -> None:
         """Let the ledger forget what nobody will ask for, a bite at a time."""
-        clean, unclean, windows = self._retention
-        now = self.desk.line.now()
+        (clean, unclean, windows), now = self._retention, self.desk.line.now()
         try:
             for _ in range(PRUNE_BITES):
                 if not self.desk.ledger.prune(now, clean=clean, unclean=unclean, windows=windows):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from canary.edges.clickhouse.audit_sql import Place
+from canary.edges.clickhouse.audit_place import Place
 from canary.edges.clickhouse.feeders import Feeder, listed, strange, told_apart
 from canary.traffic import Method
 
