@@ -23,7 +23,7 @@ def missed_at_most(sampled: int, lost: int, confidence: float = CONFIDENCE) -> f
 
     It holds where each event is lost by itself. A block that lies outside of the sample is not seen at all.
     """
-    if sampled <= 0 or lost >= sampled:
+    if lost >= sampled:
         return 1.0
     if lost == 0:
         return 1.0 - float((1.0 - confidence) ** (1.0 / sampled))

@@ -170,8 +170,9 @@ def fate_of(offset: int, evidence: Evidence, *, partition: int) -> tuple[Fate, s
         return Fate.STORED, ""
     if evidence.unsure:
         return Fate.UNAUDITED, evidence.unsure
-    if message.id is not None and message.id in evidence.letters:
-        return Fate.DEAD_LETTERED, evidence.letters[message.id]
+    letter = evidence.letters.get(message.id) if message.id is not None else None
+    if letter is not None:
+        return Fate.DEAD_LETTERED, letter
     if policy := evidence.policy.drops(message):
         return Fate.FILTERED, policy
     if message.error:

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-AT_MOST = 10.0
+AT_MOST = 6.0
 """Seconds of CPU: a mutant that takes longer has been caught in a loop."""
 
 ROOM = 1 << 30

@@ -1,6 +1,6 @@
 """Samples by a hash of the id, and what they can miss: the bound is exact and errs on the safe side."""
 
-from math import comb
+from math import comb, nextafter
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,13 @@ def test_a_larger_sample_holds_the_smaller_one(id_: bytes, one: float, other: fl
     assert not chosen(id_, small) or chosen(id_, large)
     assert chosen(id_, 1.0)
     assert not chosen(id_, 0.0)
+
+
+def test_the_sample_is_the_same_for_ever_and_ends_before_its_share() -> None:
+    """This id's hash is exactly that share of all there are: it is the first one that is not in."""
+    first_out, share = UUID(int=4569).bytes, 0.07069087305804067
+    assert not chosen(first_out, share)
+    assert chosen(first_out, nextafter(share, 1.0))
 
 
 def test_a_share_is_about_the_share() -> None:
