@@ -32,6 +32,9 @@ SOON = 10
 BEHIND = 0.05
 """Seconds to wait for librdkafka where there is more to read."""
 
+MANY = 2000
+"""Where so many records came at once, more are waiting."""
+
 FIRST_REST, LONGEST_REST = 60.0, 3600.0
 
 
@@ -93,6 +96,7 @@ class Carried(Fetching):
         self._rest_until = float("-inf")
         self._rest = FIRST_REST
         self._told = ""
+        self._more = False
 
     def send(self, client: Client, limits: Limits) -> None:
         """Take what librdkafka has, then ask the leaders about as far as that goes."""
@@ -109,12 +113,18 @@ class Carried(Fetching):
             if self._source is None:
                 self._source = self._open()
             self._follow(self._source)
-            for place, haul in self._source.take(BEHIND if self._behind() else 0.0).items():
+            hauls = self._source.take(BEHIND if self._behind() else 0.0)
+            self._more = sum(len(haul.records) for haul in hauls.values()) >= MANY
+            for place, haul in hauls.items():
                 self._loaded(place, haul)
         except TroubleError as trouble:
             self._give_back(str(trouble))
             return False
         return True
+
+    def rests(self) -> bool:
+        """A busy topic has always gone on when a position is confirmed: what counts is what waits here."""
+        return not self._more if self._source is not None else super().rests()
 
     def _follow(self, source: Source) -> None:
         """Have all carried that is to be read, from where the reading stands."""
@@ -205,10 +215,14 @@ class Carried(Fetching):
                 f"librdkafka does not carry stage {self._stage} ({reason}): kafka-python reads it"
             )
         self._rest = min(self._rest * 2, LONGEST_REST)
-        self.close()
+        self._let_go()
 
     def close(self) -> None:
-        """Let go of librdkafka; another session begins where it is wanted again."""
+        """Let go of librdkafka for good."""
+        self._rest_until = float("inf")
+        self._let_go()
+
+    def _let_go(self) -> None:
         source, self._source = self._source, None
         if source is not None:
             source.close()

@@ -31,7 +31,7 @@ NOWHERE = -1
 GATHERED_BYTES, GATHER_FOR = 64 * 1024, 100
 """A broker answers with so many bytes, or after so many milliseconds: a fetch for every record is dear."""
 
-CLOSE_PATIENCE = 0.5
+CLOSE_PATIENCE = 0.3
 
 
 @dataclass(slots=True)

@@ -83,6 +83,11 @@ class Fetching:
                 pending = client.begin(requests.fetch, client, node, asked, ids, limits)
                 self._sent[node] = _Sent(pending, sent_at, asked, led, question)
 
+    def rests(self) -> bool:
+        """Whether all was read that there was when it was last asked: no need to ask again at once."""
+        readings = self._partitions.readings.values()
+        return all(reading.end is None or reading.next_offset >= reading.end for reading in readings)
+
     def _offset(self, reading: Reading) -> int:
         """Where to ask from."""
         return reading.next_offset

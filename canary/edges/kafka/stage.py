@@ -209,7 +209,7 @@ class KafkaStage:
         limits = self._limits(self._wait)
         if self._seeking.seeks:
             self._sought.read_all(wanted, self._followed())
-        if all(reading.end is None or reading.next_offset >= reading.end for reading in self._readings()):
+        if self._fetching.rests():
             self._cluster.bell.wait(lambda: False, until=self._fetched_at + self._every)
         while True:
             self._fetched_at = time.monotonic()
