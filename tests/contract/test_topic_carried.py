@@ -139,15 +139,30 @@ def test_a_batch_that_does_not_unpack_is_a_gap_with_either_client(
     assert any("failed" in note for look in looks for note in look.notes) is (client == "librdkafka")
 
 
-def _packed(*, spoiled: bool) -> bytes:
-    """Three records in one batch with a sound checksum; spoiled, its gzip is none inside."""
+@pytest.mark.parametrize("client", ["kafka-python", "librdkafka"])
+def test_a_checksum_that_is_wrong_blinds_with_either_client(lab: Real, bench: Bench, client: str) -> None:
+    """What stands before it is read; then the stage is blind, and covers nothing behind it."""
+    stage = bench.stage(client=client)
+    _until(stage, lambda look: len(look.coverage) == 4)
+    _append(lab, bench.topic, _packed(spoiled=False))
+    _append(lab, bench.topic, _packed(spoiled=False, summed=False))
+    looks = _until(stage, lambda look: bool(look.blind))
+    assert looks[-1].blind == (
+        f"topic {bench.topic}, partition 0: the record batch at offset 3 is corrupt: its checksum is wrong"
+    )
+    assert sum(look.counts.get("records_read", 0) for look in looks) == 3
+    assert max(c.next_offset for look in looks for c in look.coverage) == 3
+
+
+def _packed(*, spoiled: bool, summed: bool = True) -> bytes:
+    """Three records in one batch; spoiled, its gzip is none inside; not `summed`, its checksum is wrong."""
     builder: Any = DefaultRecordBatchBuilder(2, 1, 0, -1, -1, -1, 10_000)
     for number in range(3):
         builder.append(number, timestamp=1_700_000_000_000, key=b"k", value=b"{}" * 20, headers=[])
     data = bytearray(builder.build())
     if spoiled:
         data[73:-8] = bytes(byte ^ 0x5A for byte in data[73:-8])
-        struct.pack_into(">I", data, 17, crc32c.crc32c(bytes(data[21:])))
+    struct.pack_into(">I", data, 17, crc32c.crc32c(bytes(data[21:])) ^ (not summed))
     return bytes(data)
 
 
