@@ -3,7 +3,8 @@
 What is read so is never coverage; it only shows canaries. See `seeking`.
 """
 
-from collections import Counter, defaultdict
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 from kafka.protocol.consumer import ListOffsetsRequest
 
 from canary.edges.kafka import requests
-from canary.edges.kafka.batches import UnreadableError, batches
+from canary.edges.kafka.batches import Batch, UnreadableError, batches
 from canary.edges.kafka.client import Client
 from canary.edges.kafka.partitions import Partitions
 from canary.edges.kafka.record import Recogniser, Spot
@@ -24,6 +25,13 @@ FIRST_BYTES = 1024
 MOST_BYTES = 1024 * 1024
 ROUNDS = 11
 """A hunt reads twice as much with each round: what it reads too much is less than what it had to read."""
+
+SIZES = 100
+USUAL = 0.75
+"""A hunt begins with what this share of the last batches would fit into: none can be read in part."""
+
+_LENGTH = slice(8, 12)
+_BEFORE_LENGTH = 12
 
 
 async def offsets_by_time(client: Client, node: object, wanted: Mapping[Place, int]) -> Mapping[Place, int]:
@@ -65,6 +73,7 @@ class Hunting:
         self._recogniser = recogniser
         self._seeking = seeking
         self._now = now
+        self._sizes: deque[int] = deque(maxlen=SIZES)
 
     def offsets(
         self, client: Client, places: Iterable[Place], which: int, *, until: float
@@ -75,16 +84,28 @@ class Hunting:
             found.update(client.ask(requests.offsets, client, node, some, which, until=until))
         return found
 
-    def hunt(self, client: Client, hunts: Sequence[Hunt], limits: Limits, *, until: float) -> list[Sighting]:
-        """Carry out one hunt a partition. Raises `TroubleError`."""
-        found: list[Sighting] = []
+    def hunt(
+        self,
+        client: Client,
+        hunts: Sequence[Hunt],
+        limits: Limits,
+        found: list[Sighting],
+        *,
+        until: float,
+        stop: float,
+    ) -> None:
+        """Carry out one hunt a partition, till `stop` (monotonic): what is open then goes on another time.
+
+        What is seen joins `found` at once, for where a hunt has been it does not come again. Raises
+        `TroubleError`.
+        """
         open_ = self._placed(client, hunts, until)
-        size = FIRST_BYTES
-        for _ in range(ROUNDS):
-            if not open_:
+        size = self._usual()
+        for turn in range(ROUNDS):
+            if not open_ or (turn and time.monotonic() >= stop):
                 break
             answers, asked_at = self._ask(client, open_, replace(limits, partition_bytes=size), until)
-            size = min(size * 2, MOST_BYTES)
+            cut: list[int] = []
             left: dict[Place, Hunt] = {}
             for place, hunt in open_.items():
                 if (answer := answers.get(place)) is None:
@@ -93,8 +114,15 @@ class Hunting:
                 found.extend(seen)
                 if following is not None and hunt.id not in {item.id for item in seen}:
                     left[place] = following
-            open_ = left
-        return found
+                    if following.offset == hunt.offset and (length := _first_length(answer.data)):
+                        cut.append(length)
+            open_, size = left, min(max(cut, default=size * 2), MOST_BYTES)
+
+    def _usual(self) -> int:
+        if not self._sizes:
+            return FIRST_BYTES
+        usual = sorted(self._sizes)[int(USUAL * (len(self._sizes) - 1))]
+        return min(max(usual, FIRST_BYTES), MOST_BYTES)
 
     def _placed(self, client: Client, hunts: Sequence[Hunt], until: float) -> dict[Place, Hunt]:
         """Where each begins; those whose time nothing has yet wait."""
@@ -139,10 +167,12 @@ class Hunting:
             return [], None
         found: list[Sighting] = []
         self.counts["bytes_read"] += len(answer.data)
+        if length := _first_length(answer.data):
+            self._sizes.append(length)
         spot = self._spot(hunt)
         try:
             for batch in batches(answer.data, start=offset, aborted=answer.aborted):
-                self.counts["records_read"] += len(batch.records)
+                self.counts["records_read"] += _fetched(batch)
                 look = self._recogniser.sighting
                 found.extend(item for record in batch.records if (item := look(record, spot)) is not None)
                 position = batch.next_offset
@@ -163,3 +193,15 @@ class Hunting:
             seen_at=self._now(),
             not_before=hunt.missed_at,
         )
+
+
+def _fetched(batch: Batch) -> int:
+    """How many records came with a batch, those before the hunt's beginning too."""
+    return batch.next_offset - batch.first_offset if batch.first_offset >= 0 else len(batch.records)
+
+
+def _first_length(data: bytes) -> int:
+    """The size in bytes of the first batch, also where the answer's limit cut it short; 0 where untold."""
+    if len(data) < _BEFORE_LENGTH:
+        return 0
+    return _BEFORE_LENGTH + int.from_bytes(data[_LENGTH], "big", signed=True)

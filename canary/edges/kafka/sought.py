@@ -90,10 +90,14 @@ class Sought:
         wanted: Sequence[Wanted],
         followed: Sequence[Place],
         limits: Limits,
+        found: list[Sighting],
         *,
         until: float,
-    ) -> list[Sighting]:
-        """Learn the ends, hunt, and leave idle what need not be read. Raises `TroubleError`."""
+    ) -> None:
+        """Learn the ends, hunt (what is seen joins `found`), and leave idle what need not be read.
+
+        Raises `TroubleError`.
+        """
         ends = self._hunting.offsets(client, followed, requests.LATEST, until=until)
         told_at = self._now()
         self._seeking.ends(told_at, ends, asked=True)
@@ -108,16 +112,13 @@ class Sought:
         plan = self._seeking.plan(wanted, self._now())
         self._partitions.idle = frozenset() if plan.read else frozenset(followed)
         place(plan, [readings[item] for item in followed], now=self._now())
-        return self._hunts(client, limits, until)
+        self._hunts(client, limits, found, until)
 
-    def _hunts(self, client: Client, limits: Limits, until: float) -> list[Sighting]:
+    def _hunts(self, client: Client, limits: Limits, found: list[Sighting], until: float) -> None:
         """One hunt a partition at a time, for as long as a look may take."""
-        found: list[Sighting] = []
         stop = time.monotonic() + HUNT_FOR
         done: set[UUID] = set()
         while time.monotonic() < stop and (hunts := self._seeking.hunts(self._now(), but=done)):
-            seen = self._hunting.hunt(client, hunts, limits, until=until)
-            found.extend(seen)
+            self._hunting.hunt(client, hunts, limits, found, until=until, stop=stop)
             done.update(hunt.id for hunt in hunts)
-            done.update(item.id for item in seen)
-        return found
+            done.update(item.id for item in found)

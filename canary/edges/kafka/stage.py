@@ -193,7 +193,7 @@ class KafkaStage:
         self._fetched_at = time.monotonic()
         followed = [(reading.place, reading.partition) for reading in self._followed()]
         limits = self._limits(BRIEF)
-        sightings.extend(self._sought.look(client, wanted, followed, limits, until=until))
+        self._sought.look(client, wanted, followed, limits, sightings, until=until)
         if self._partitions.idle < self._partitions.readings.keys():
             self._fetch(client, limits, sightings, until=until)
         self._cluster.healthy()
