@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
 from bench.figures import Figure, Setting, as_json, at_least, plain, setting, text, under
-from bench.traffic import PROBE, SECRET
+from bench.traffic import BATCH, PROBE, SECRET
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
 from canary.edges.kafka.stage import ClientName
@@ -35,7 +35,11 @@ from canary.values import Marks, Resume, Wanted
 DOCS = Path(__file__).parent.parent / "docs"
 PARTITIONS = 64
 RATE = 20_000
-SEEK_AFTER = timedelta(seconds=5)
+SEEK_AFTER: Mapping[Reading, timedelta] = {
+    "full": timedelta(seconds=30),
+    "targeted": timedelta(seconds=30),  # as the monitor's default
+    "on_demand": timedelta(seconds=5),  # shorter than that, or nothing would be looked for in so short a run
+}
 ARRIVES = timedelta(seconds=1)
 MISSING = 50
 SETTLE = 5.0
@@ -112,9 +116,9 @@ def main() -> None:
             doors.stop()
     where = setting(
         f"A real Apache Kafka, the producer and the reader share the machine. {PARTITIONS} partitions, "
-        f"{RATE:,} messages a second in snappy batches (linger 20 ms), 10 canaries a second; each way is "
-        f"measured for {told.seconds:g} s. The reader looks every 500 ms, as the daemon does; CPU is its own "
-        "process's, user and system."
+        f"{RATE:,} messages a second in snappy batches (linger 20 ms, at most {BATCH} records), 10 canaries "
+        f"a second; each way is measured for {told.seconds:g} s. The reader looks every 500 ms, as the "
+        "daemon does; CPU is its own process's, user and system."
     )
     sys.stdout.write(text(found) + f"\n\n{where.machine}\n{where.versions}\n")
     if not told.dry:
@@ -156,7 +160,7 @@ def _one(
             every=timedelta(milliseconds=500),
             reading=reading,
             client=client,
-            seek_after=SEEK_AFTER,
+            seek_after=SEEK_AFTER[reading],
         ),
         marks=Marks(verifier.recognises, "ingestion_canary", "canary-"),
         now=line.now,
@@ -206,7 +210,7 @@ def _one(
 def _due(canaries: Canaries, reading: Reading, since: datetime, until: datetime) -> dict[UUID, datetime]:
     """The canaries that had to be seen, and when they were sent: on demand, those that turned late then."""
     if reading == "on_demand":
-        since, until = since - SEEK_AFTER, until - SEEK_AFTER
+        since, until = since - SEEK_AFTER[reading], until - SEEK_AFTER[reading]
     return {
         id_: one.sent_at
         for id_, one in canaries.all()
