@@ -131,14 +131,8 @@ def running() -> Iterator[tuple[Apache, ClickHouseFront, Path]]:
 
 def filled(broker: Apache, front: ClickHouseFront, folder: Path, plan: Plan, say: Say) -> Path:
     """The topic and the table made; the configuration of the audit."""
-    fills: Sequence[tuple[str, Callable[[], object]]] = (
-        ("topic", lambda: fill_topic(broker.inside, plan)),
-        ("table", lambda: fill_table(front, plan)),
-    )
-    for what, fill in fills:
-        started = time.monotonic()
-        fill()
-        say(f"filling the {what} with {plan.events:,} events: {time.monotonic() - started:.1f} s")
+    _timed("topic", lambda: fill_topic(broker.inside, plan), plan, say)
+    _timed("table", lambda: fill_table(front, plan), plan, say)
     config = folder / "canary.toml"
     config.write_text(
         CONFIG.format(
@@ -151,6 +145,12 @@ def filled(broker: Apache, front: ClickHouseFront, folder: Path, plan: Plan, say
         )
     )
     return config
+
+
+def _timed(what: str, fill: Callable[[], None], plan: Plan, say: Say) -> None:
+    started = time.monotonic()
+    fill()
+    say(f"filling the {what} with {plan.events:,} events: {time.monotonic() - started:.1f} s")
 
 
 def compared(
