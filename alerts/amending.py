@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.condition import Amendment
+from alerts.evidence import crowd_of
 from alerts.rules import Rule, Rules
 from alerts.state import Incident, State
 
@@ -28,7 +29,8 @@ def amend(state: State, amendments: Iterable[Amendment], *, now: datetime) -> St
     news: dict[int, list[Amendment]] = defaultdict(list)
     found: dict[int, Incident] = {}
     for one in amendments:
-        if (counted := _counted_in(known[one.key], one)) is not None:
+        counted = _counted_in(known[one.key], one) or _counted_in(known[crowd_of(one.key)], one)
+        if counted is not None:
             found[counted.number] = counted
             news[counted.number].append(one)
     incidents, past = dict(state.incidents), dict(state.past)

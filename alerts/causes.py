@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from alerts.condition import Condition
+from alerts.evidence import crowd_of
 
 MOST_TOLD = 10
 
@@ -46,7 +47,7 @@ def _matching(
         if entry.endswith(":"):
             known[entry] = tuple(key for key in live if key.startswith(entry))
         else:
-            known[entry] = (entry,) if entry in live else ()
+            known[entry] = tuple(key for key in (entry, crowd_of(entry)) if key in live)
     return known[entry]
 
 

@@ -42,6 +42,7 @@ def condition(data: Plain) -> Condition:
         group=data.get("group", ""),
         member=data.get("member", ""),
         muted=tuple(data.get("muted", ())),
+        members=tuple(data.get("members", ())),
     )
 
 

@@ -16,7 +16,10 @@ class Severity(StrEnum):
     @property
     def weight(self) -> int:
         """Greater is worse, so that severities can be compared."""
-        return {"page": 3, "ticket": 2, "note": 1}[self.value]
+        return _WEIGHTS[self]
+
+
+_WEIGHTS = {Severity.PAGE: 3, Severity.TICKET: 2, Severity.NOTE: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class Condition:
     """What it is called among its group."""
     muted: tuple[str, ...] = ()
     """Keys of what it explains, which is not told by itself. The policy fills this in."""
+
+    members: tuple[str, ...] = ()
+    """Keys of some of those that it speaks for, where there are too many to tell each."""
 
     @property
     def measure(self) -> float | None:

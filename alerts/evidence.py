@@ -1,12 +1,16 @@
-"""Whether a condition counts under its rule, and how much: levels, thin evidence, severity."""
+"""Whether a condition counts under its rule, and how much: levels, thin evidence, severity, company."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from alerts.condition import Condition
 from alerts.rules import Rule
+from alerts.silence import Quiet
 
 MOST_MEMBERS = 30
+MOST_KEYS = 100
+CROWD = ":*"
+"""Ends the key under which a crowd of one kind is told."""
 
 
 def shaped(condition: Condition, rule: Rule, *, open_: bool) -> Condition | None:
@@ -46,6 +50,33 @@ def by_key(conditions: Iterable[Condition]) -> Mapping[str, Condition]:
         if key not in found or _rank(told) > _rank(found[key]):
             found[key] = told
     return found
+
+
+def crowd_of(key: str) -> str:
+    """The key under which it is told when there are too many of its kind."""
+    return key.partition(":")[0] + CROWD
+
+
+def crowded(
+    present: dict[str, Condition], *, known: Collection[str], most: int, apart: Quiet
+) -> dict[str, Condition]:
+    """Where there are more than `most` new ones of a kind, or were and it goes on, one that tells of all.
+
+    What is `known` by itself goes on by itself, and so does what is kept `apart`.
+    """
+    if len(present) <= most and not any(key.endswith(CROWD) for key in known):
+        return present
+    kinds: dict[str, list[Condition]] = {}
+    for key, condition in present.items():
+        if key not in known and not (apart.silences and apart.silence(key)):
+            kinds.setdefault(crowd_of(key), []).append(condition)
+    for key, members in kinds.items():
+        if len(members) > most or key in known:
+            keys = [one.key for one in members]
+            for one in keys:
+                del present[one]
+            present[key] = replace(_together(key, members), members=tuple(keys[:MOST_KEYS]))
+    return present
 
 
 def _rank(condition: Condition) -> tuple[int, int, str]:

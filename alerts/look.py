@@ -6,9 +6,9 @@ from datetime import datetime
 
 from alerts.causes import explained, muting
 from alerts.condition import Condition
-from alerts.evidence import shaped
+from alerts.evidence import CROWD, crowded, shaped
 from alerts.rules import Rule, Rules
-from alerts.silence import Orders
+from alerts.silence import Orders, Quiet
 from alerts.state import Incident, State
 
 
@@ -40,14 +40,10 @@ def look_at(
     state: State, given: Mapping[str, Condition], *, now: datetime, rules: Rules, orders: Orders
 ) -> Look:
     """What the conditions mean under the rules, with what is open and what people asked for."""
-    present: dict[str, Condition] = {}
     open_ = {key: incident for key, incident in state.incidents.items() if incident.open}
-    for key, condition in given.items():
-        counts = shaped(condition, rules.of(key), open_=key in open_)
-        if counts is not None:
-            present[key] = counts
-    live = {key: incident.content for key, incident in open_.items()} | present
     quiet = orders.at(now, rules.maintenance)
+    present = _present(state, given, rules=rules, quiet=quiet, open_=open_)
+    live = {key: incident.content for key, incident in open_.items()} | present
     late = {incident.key for incident in state.past.values() if incident.amended_since}
     asked = {*live, *state.incidents, *late}
     silenced = {key: silence for key in asked if (silence := quiet.silence(key))}
@@ -70,6 +66,24 @@ def look_at(
             pressing.add(cause)
     hushed = {key: silence.words for key, silence in silenced.items()}
     return Look(given, present, muted, frozenset(pressing), hushed)
+
+
+def _present(
+    state: State,
+    given: Mapping[str, Condition],
+    *,
+    rules: Rules,
+    quiet: Quiet,
+    open_: Container[str],
+) -> dict[str, Condition]:
+    """What counts, each by itself or in a crowd. What is silenced is no part of one: it stays silenced."""
+    present: dict[str, Condition] = {}
+    for key, condition in given.items():
+        counts = shaped(condition, rules.of(key), open_=key in open_)
+        if counts is not None:
+            present[key] = counts
+    known = {key for key, incident in state.incidents.items() if incident.number or key.endswith(CROWD)}
+    return crowded(present, known=known, most=rules.crowd, apart=quiet)
 
 
 def _since(state: State, key: str, now: datetime) -> datetime:

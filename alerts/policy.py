@@ -45,7 +45,7 @@ def decide(
             opens = look.opens(key, old, rule, now)
             new: Incident | None = _seen(old, seen, now, opens=opens, muted=key in look.muted)
         else:
-            new = _unseen(old, rule, now, blind=key in unknown and key not in look.given)
+            new = _unseen(old, rule, now, blind=_untold(key, old, unknown) and key not in look.given)
         if new is None:
             continue
         if new.opened_at is not None and not new.number:
@@ -57,6 +57,11 @@ def decide(
     if speaks:
         wants += _late_news(state, rules, look, now)
     return tell(replace(state, incidents=incidents, next_number=number), wants, now=now, rules=rules)
+
+
+def _untold(key: str, old: Incident | None, unknown: Container[str]) -> bool:
+    """Whether nobody can tell if it is still true, or one of those that it speaks for."""
+    return key in unknown or (old is not None and any(member in unknown for member in old.content.members))
 
 
 def _acknowledged(incident: Incident, orders: Orders) -> Incident:

@@ -50,6 +50,8 @@ class Rules:
     per_hour: int = 60
     burst: int | None = None
     """How many messages go out singly between two summaries; None: as many as the hour allows."""
+    crowd: int = 20
+    """So many of one kind are told each by itself; of more at once one message tells."""
     maintenance: tuple[Maintenance, ...] = ()
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ def rules_of(config: Config) -> Rules:
         by_prefix=dict(_families(default, config)),
         per_hour=config.alerts.per_hour,
         burst=config.alerts.burst,
+        crowd=config.alerts.crowd,
         maintenance=tuple(map(_maintenance, config.alerts.maintenance)),
     )
     told = sorted(config.alerts.rules, key=lambda one: len(one.match))

@@ -100,6 +100,7 @@ class AlertsConfig(Table):
 
     per_hour: Annotated[Count, Field(ge=1)] = 60
     burst: Annotated[Count, Field(ge=1)] = 6
+    crowd: Annotated[Count, Field(ge=1)] = 20
     keep: Span = timedelta(days=30)
     rules: tuple[RuleConfig, ...] = ()
     maintenance: tuple[MaintenanceConfig, ...] = ()
