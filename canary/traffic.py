@@ -14,10 +14,12 @@ Refuses = Callable[[Mapping[str, object]], str]
 
 
 class CannotAskError(Exception):
-    """A part of the pipeline could not be asked. `over_budget`: the question was too large for our limits."""
+    """A part of the pipeline could not be asked. `over_budget`: the question was too large for our limits;
+    `gone`: what was asked for is no more, and nobody need ask again."""
 
-    def __init__(self, reason: str, *, over_budget: bool = False) -> None:
+    def __init__(self, reason: str, *, over_budget: bool = False, gone: bool = False) -> None:
         super().__init__(reason)
+        self.gone = gone
         self.reason = reason
         self.over_budget = over_budget
 

@@ -6,7 +6,8 @@ is one round for every table; it is called by the calendar, in a thread of its o
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from canary.audit.work import Start
 from canary.ledger import Ledger, LedgerError
 from canary.traffic import AuditWindow, CannotAskError
 from canary.values import Now
-from reconcile.traffic import Fate
+from reconcile.traffic import UNSETTLED, Fate
 from reconcile.window import window_of
 
 AGAIN_AT_ONCE = 5
@@ -58,6 +59,9 @@ class OnReport(Protocol):
 
     def __call__(self, report: Report, before: AuditWindow | None, verdict: str) -> None: ...
     def failed(self, stage: str) -> None: ...
+    def open(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Events, by fate, that are still asked for."""
+        ...
 
 
 class Calendar:
@@ -127,6 +131,7 @@ class Calendar:
             for window in self._to_do_again(stage):
                 if not self._stop.is_set():
                     self._again(auditor, window)
+            self._on_report.open(stage, self._waiting(stage))
         except CannotAskError as error:
             if not self._stop.is_set():
                 _log.warning("%s cannot be audited: %s", stage, error.reason)
@@ -168,7 +173,32 @@ class Calendar:
             ends={p: end for p, (_, end) in window.offsets.items()},
             topic_id=window.topic_id,
         )
-        self._audit(auditor, window.start, window.end, start, before=window)
+        try:
+            self._audit(auditor, window.start, window.end, start, before=window)
+        except CannotAskError as error:
+            if not error.gone:
+                raise
+            self._close(window, error.reason)
+
+    def _close(self, window: AuditWindow, reason: str) -> None:
+        """Ask no more for what is no more: its open fates stay open for ever, and it says why."""
+        _log.warning("%s: the window of %s stays open: %s", window.stage, window.start, reason)
+        report = {**window.report, "notes": [*window.report.get("notes", []), reason]}
+        key = (window.stage, window.start)
+        closed = replace(window, open=False, audited_at=self._now(), report=report, verdict="unknown")
+        self._unsaved[key] = closed
+        del self._open[key]
+        if self._last.get(window.stage) == window:
+            self._last[window.stage] = closed
+        self._save()
+
+    def _waiting(self, stage: str) -> Counter[str]:
+        """Events of the open windows by their open fates."""
+        found = Counter[str]({fate.value: 0 for fate in UNSETTLED})
+        for window in self._open.values():
+            if window.stage == stage:
+                found.update({fate: window.counts.get(fate, 0) for fate in list(found)})
+        return found
 
     def _audit(
         self,

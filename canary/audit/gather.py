@@ -200,8 +200,8 @@ class Gatherer:
 
 
 def _position(work: Work, partition: int) -> int | None:
-    """The consumer's next offset; none where it cannot be read or never committed."""
-    return None if work.state.positions_unreadable else work.state.positions.get(partition)
+    """The consumer's next offset, 0 where it never committed; None where it cannot be read."""
+    return None if work.state.positions_unreadable else work.state.positions.get(partition) or 0
 
 
 def _at(messages: Sequence[Message], ranges: Sequence[Range]) -> list[Message]:

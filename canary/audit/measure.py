@@ -1,5 +1,7 @@
 """Audits as metrics: counters of what is final, gauges of what stands open."""
 
+from collections.abc import Mapping
+
 from canary.audit.report import Report
 from canary.metrics import Metrics
 from canary.traffic import AuditWindow
@@ -17,9 +19,7 @@ class Measure:
         was = before.counts if before is not None else {}
         for fate in Fate:
             number = report.counts.get(fate, 0)
-            if fate in UNSETTLED:
-                metrics.gauge("audit_open_events", stage, fate).inc(number - was.get(fate.value, 0))
-            else:
+            if fate not in UNSETTLED:
                 metrics.counter("audit_events_total", stage, fate).inc(
                     max(number - was.get(fate.value, 0), 0)
                 )
@@ -35,6 +35,11 @@ class Measure:
         metrics.gauge("audit_seconds", stage).set(report.cost.seconds)
         for unit in ("queries", "rows_read", "bytes_read", "messages_fetched"):
             metrics.counter("audit_read_total", stage, unit).inc(getattr(report.cost, unit))
+
+    def open(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Events, by fate, of the windows that will be audited again."""
+        for fate, number in counts.items():
+            self._metrics.gauge("audit_open_events", stage, fate).set(number)
 
     def failed(self, stage: str) -> None:
         """A round in which this table could not be audited."""

@@ -75,7 +75,8 @@ class Auditor:
         state = self._topic.state()
         made_again = start is not None and another(state, start)
         if made_again and start is not None and start.ends is not None:
-            raise CannotAskError(f"topic {state.topic} was made again: this window's events are gone")
+            reason = f"topic {state.topic} was made again: this window's events are gone"
+            raise CannotAskError(reason, gone=True)
         start = Start({}, by_id=True) if made_again else start
         ahead = self._topic.offsets_at(started + self._limits.slack)
         window, notes = cut(self._topic, state, (since, until), start, ahead=ahead)

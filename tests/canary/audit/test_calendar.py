@@ -1,6 +1,6 @@
 """The running audit: windows without a gap between them, again while more can be known, through restarts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ class Heard:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.failures: list[str] = []
+        self.waiting: dict[str, dict[str, int]] = {}
 
     def __call__(self, report: Report, before: AuditWindow | None, verdict: str) -> None:
         assert verdict in ("ok", "degraded", "fault", "unknown")
@@ -31,6 +32,9 @@ class Heard:
 
     def failed(self, stage: str) -> None:
         self.failures.append(stage)
+
+    def open(self, stage: str, counts: Mapping[str, int]) -> None:
+        self.waiting[stage] = dict(counts)
 
 
 @pytest.fixture
@@ -108,6 +112,8 @@ def test_a_queued_window_is_amended_when_the_consumer_has_come_to_it(ledger: Led
     running.step()
     [first] = ranges(ledger, world)
     assert (first.open, first.counts["queued"]) == (True, 10)
+    assert heard.waiting["table"]["queued"] == 10
+    running = calendar(world, ledger, heard)  # a restart knows of it
     running.step()
     assert len(heard.reports) == 1
     world.consume(0, without={3})
@@ -116,6 +122,7 @@ def test_a_queued_window_is_amended_when_the_consumer_has_come_to_it(ledger: Led
     first = ranges(ledger, world)[0]
 
     assert (first.open, first.amendments) == (False, 1)
+    assert heard.waiting["table"] == {"queued": 0, "not_yet": 0, "unaudited": 0}
     assert (first.counts["stored"], first.counts["lost"]) == (9, 1)
 
 
@@ -174,3 +181,54 @@ def test_an_open_window_is_given_up_in_the_end(ledger: Ledger) -> None:
 
     assert len(asked) == len(set(asked))
     assert isinstance(asked[0], datetime)
+
+
+def test_a_window_that_is_not_yet_is_amended_by_time_and_by_what_turns_up(ledger: Ledger) -> None:
+    """Without positions: not yet, then what came is stored and what did not is lost, in the same window."""
+    world, heard = World(), Heard()
+    world.append(0, 10)
+    world.consume(0, without={3, 4})
+    world.positions = None
+    running = calendar(world, ledger, heard)
+    verdicts = []
+    for minute in range(46):
+        if minute == 20:
+            world.store(0, range(3, 4))
+        world.now += timedelta(minutes=1)
+        running.step()
+        first = ranges(ledger, world)[:1]
+        verdicts += [(one.open, one.verdict, one.counts["not_yet"], one.counts["lost"]) for one in first]
+
+    assert list(dict.fromkeys(verdicts)) == [
+        (True, "unknown", 2, 0),
+        (True, "unknown", 1, 0),
+        (False, "fault", 0, 1),
+    ]
+    assert ranges(ledger, world)[0].amendments == 2
+
+
+def test_windows_of_a_topic_that_is_gone_hold_nobody_up(ledger: Ledger) -> None:
+    """They are closed with what was known and the reason; the new topic's windows are audited again."""
+    world, heard = World(positions={0: 0}), Heard()
+    world.append(0, 10)
+    running = calendar(world, ledger, heard)
+    world.now += timedelta(minutes=7)
+    running.step()
+    fresh = World()
+    world.topic_id, world.logs, world.positions = fresh.topic_id, {0: [], 1: []}, {}
+    for _ in range(4):
+        world.append(0, 10)
+        world.now += WINDOW
+        running.step()
+    [standing] = running.standing()
+    assert standing.trouble == ""
+    world.consume(0, without={7})
+    for _ in range(3):
+        world.now += WINDOW
+        running.step()
+    old, *new = ranges(ledger, world)
+
+    assert (old.open, old.verdict, old.counts["queued"]) == (False, "unknown", 10)
+    assert "was made again" in old.report["notes"][-1]
+    assert [window.open for window in new] == [False] * len(new)
+    assert sum(window.counts["lost"] for window in new) == 1
