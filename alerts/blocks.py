@@ -10,9 +10,9 @@ from alerts.links import Links
 from alerts.text import code, escaped, length, listed, plain
 
 HEADER = 150
-SENTENCE, DIAGRAM, FIELD, WIDE, IDS, COMMANDS, LINKS = 1500, 2400, 300, 700, 700, 700, 900
+SENTENCE, DIAGRAM, FIELD, WIDE, IDS, COMMANDS, LINKS = 1000, 2400, 300, 600, 700, 700, 900
 """Lengths of the parts. All of them together stay below what Slack takes as the text of all blocks."""
-FIELDS_A_SECTION, MOST_FACTS, MOST_WIDE, MOST_IDS, MOST_COMMANDS = 10, 12, 3, 10, 5
+FIELDS_A_SECTION, MOST_FACTS, MOST_WIDE, MOST_IDS, MOST_COMMANDS = 10, 12, 5, 4, 5
 NARROW = 60
 """A longer value is hard to read in half a phone's width, and gets a line of its own."""
 
@@ -92,7 +92,7 @@ def _body(notice: Notice) -> list[Block]:
         for name, value in _fitting(wide, MOST_WIDE)
     ]
     if content.ids:
-        blocks.append(_section("*ids* " + listed(content.ids, IDS, most=MOST_IDS)))
+        blocks.append(_section("*ids* " + listed(content.ids, IDS, most=MOST_IDS, total=content.count)))
     commands = code("\n".join(content.commands[:MOST_COMMANDS]), COMMANDS)
     return [*blocks, _section(commands)] if commands else blocks
 

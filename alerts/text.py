@@ -25,11 +25,11 @@ def code(text: str, limit: int) -> str:
     return f"```\n{body}\n```" if body.strip() else ""
 
 
-def listed(items: Iterable[str], limit: int, *, most: int) -> str:
-    """At most `most` items as inline code, with a pointer to how many more there are."""
+def listed(items: Iterable[str], limit: int, *, most: int, total: int = 0) -> str:
+    """At most `most` items as inline code, with a pointer to how many more there are, of `total` at least."""
     parts = tuple(items)
     shown = [f"`{escaped(part, 200) or ' '}`" for part in parts[:most]]
-    while shown and length(text := _with_rest(shown, len(parts))) > limit:
+    while shown and length(text := _with_rest(shown, max(len(parts), total))) > limit:
         shown.pop()
     return text if shown else ""
 

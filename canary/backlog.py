@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from canary.readings import Progress
 from canary.scene import span
 
+HINT = "hint"
+"""The fact that says where the evidence points; one that has it needs no general advice."""
+
 RATE_OVER = timedelta(minutes=1)
 
 
@@ -76,19 +79,28 @@ def _rate(values: Sequence[int], times: Sequence[datetime], now: datetime) -> fl
     return (values[-1] - max(values[index], 0)) / seconds if seconds > 0 else None
 
 
-def facts(backlog: Backlog) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of it."""
+def facts(backlog: Backlog, *, dated: bool = False) -> Iterator[tuple[str, str]]:
+    """What a person wants to know of it; `dated` where the end of the oldest message is told besides."""
     yield "consumer lag", f"{backlog.lag} messages"
     if backlog.coming_in is not None:
         rates = f"{_told(backlog.worked_off)} are worked off, {_told(backlog.coming_in)} come in"
         ends = backlog.ends_in
         yield "worked off", f"in about {span(ends)} ({rates})" if ends else f"never at this rate ({rates})"
-    if backlog.room is not None:
-        meets = backlog.meets_in
+    yield HINT, _hint(backlog)
+    meets = backlog.meets_in
+    if backlog.room is not None and (meets is not None or not dated):
         told = f"{backlog.room} messages away from what the topic has removed"
         if meets is not None:
             told += f", reached in about {span(meets)} at this pace: then they are lost"
         yield "retention", told
+
+
+def _hint(backlog: Backlog) -> str:
+    if backlog.worked_off <= 0:
+        return "the consumer finishes nothing: is it running, and what does its log say?"
+    if backlog.ends_in is None:
+        return "the consumer works, but more comes in than it works off: look for what slows it down"
+    return "the consumer is catching up: see that it stays so"
 
 
 def _told(rate: float) -> str:

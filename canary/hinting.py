@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from alerts.condition import Amendment, Condition
+from canary.backlog import HINT
 from canary.fault import HINTS
-from canary.hints import HINT
 from canary.watch import Pager
 
 FACT = "look at"

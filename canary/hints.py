@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
+from canary.backlog import HINT
 from canary.book import Entry
 from canary.config.models import Config
 from canary.config.secret import SecretError
@@ -12,7 +13,6 @@ from canary.keeping import replayable
 from canary.scene import Scene
 from reconcile.outcome import INGRESS, Outcome
 
-HINT = "hint"
 MOST_REASONS = 4
 ANSWERS = MappingProxyType(
     {

@@ -7,12 +7,12 @@ from canary.book import Entry
 from canary.described import Change, line, near
 from canary.scene import Scene, span
 
-FACT = "changed before"
+FACT = "changed shortly before"
 MOST = 3
 SLACK = timedelta(minutes=1)
 """What was sent before a change and got there after it is lost by it all the same."""
 
-OURSELVES = "this monitor"
+OURSELVES = "this monitor: "
 
 
 def changed(scene: Scene, places: Iterable[str], began: datetime | None) -> Iterator[tuple[str, str]]:
@@ -26,9 +26,12 @@ def changed(scene: Scene, places: Iterable[str], began: datetime | None) -> Iter
         slack=SLACK,
         far=_distances(scene.names, list(places)),
     )
-    lines = [f"{_when(one, began)}: {_where(one)}{line(one.told)}" for one in found[:MOST]]
-    if len(found) > MOST:
-        lines.append(f"and {len(found) - MOST} more")
+    told = {f"{'' if one.stage else OURSELVES}{line(one.told)}": one for one in reversed(found)}
+    lines = [
+        f"{_when(one, began)}: {text}" for text, one in reversed(told.items())
+    ]  # two stages, one cluster
+    if len(lines) > MOST:
+        lines[MOST:] = [f"and {len(lines) - MOST} more"]
     if lines:
         yield FACT, "\n".join(lines)
 
@@ -38,18 +41,14 @@ def first(entries: Sequence[Entry]) -> datetime | None:
     return min((entry.owed.sent_at for entry in entries), default=None)
 
 
-def _where(change: Change) -> str:
-    return f"{change.stage or OURSELVES}: "
-
-
 def _when(change: Change, began: datetime) -> str:
     """How long before, as far as that is known."""
     least, most = began - change.until, began - change.since
     if least == most:
-        return f"{span(most)} before" if most > timedelta(seconds=1) else "at that time"
+        return f"{span(most)} before it" if most > timedelta(seconds=1) else "at that time"
     if least > timedelta(0):
-        return f"{span(least)} to {span(most)} before"
-    return f"at most {span(most)} before" if most > timedelta(0) else "at that time"
+        return f"{span(least)} to {span(most)} before it"
+    return f"at most {span(most)} before it" if most > timedelta(0) else "at that time"
 
 
 def _distances(names: Sequence[str], places: Sequence[str]) -> dict[str, int]:

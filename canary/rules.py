@@ -144,7 +144,7 @@ def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
         return
     backlog = backlog_of(reading.progress.values(), reading.lag(), scene.now)
     if backlog is not None:
-        yield from backlog_facts(backlog)
+        yield from backlog_facts(backlog, dated=hop[0] in scene.background.keeps)
     elif reading.positions_unreadable:
         yield "positions", f"unreadable: {reading.positions_unreadable}"
 

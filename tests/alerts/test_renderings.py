@@ -1,13 +1,25 @@
 """The page of messages is what the program makes today, and fits a phone."""
 
+from xml.etree import ElementTree
+
 import pytest
 
-from tests.alerts.renderings import FILE, document, notices, shown
+from tests.alerts.picture import FILE as PICTURE
+from tests.alerts.renderings import FILE, document, drawn, notices, shown, styled
 
 
 def test_the_page_is_up_to_date() -> None:
     """Word for word; else run `python -m tests.alerts.renderings`."""
     assert FILE.read_text() == document()
+
+
+def test_the_picture_is_up_to_date_and_in_the_readme() -> None:
+    """Made by the same command, and every line of every message stands in it."""
+    assert PICTURE.read_text() == drawn()
+    assert "(docs/messages.svg)" in (FILE.parents[1] / "README.md").read_text()
+    words = [text.text for text in ElementTree.fromstring(drawn()).iter("{http://www.w3.org/2000/svg}text")]
+    for notice in notices().values():
+        assert not [line for _, line in styled(notice) if line not in words]
 
 
 @pytest.mark.parametrize("title", list(notices()))

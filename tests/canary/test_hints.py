@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from canary.background import Background, Warned
+from canary.backlog import HINT
 from canary.book import Book, Entry
 from canary.described import Keeps
-from canary.hints import HINT, of_losses, of_refusals
+from canary.hints import of_losses, of_refusals
 from canary.keeping import kept
 from canary.readings import StageSpec
 from canary.rules import by_window

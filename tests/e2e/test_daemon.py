@@ -59,8 +59,8 @@ def test_a_loss_pages_once_with_hop_and_ids(pipeline: Handle) -> None:
         assert trouble(running) == {"lost": 3}
     assert len(said.pages()) == 1
     text = "".join(said.messages())
-    assert "changed before" in text
-    assert "events: posthog.events: what fills column inserted_at in changed" in text
+    assert "changed shortly before" in text
+    assert "posthog.events: what fills column inserted_at in changed" in text
     assert [id_ for id_ in ids if id_ not in text] == []
     assert running.process.returncode == 0
 

@@ -1,15 +1,11 @@
 """Single faults from beginning to end: the verdict, its hop, and who is told what, how often."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from alerts.blocks import render
 from alerts.condition import Kind
-from canary.background import Background
-from canary.described import Change
 from canary.lanes import Lane
 from canary.values import Difference
 from reconcile.outcome import Flag, Outcome
@@ -293,26 +289,3 @@ def test_a_spoilt_copy_is_corrupt_whichever_comes_first(world: World, mangle: st
     judged = [world.track(id_).judged for id_ in spoilt]
     assert all(one is not None and one.flags >= {Flag.CORRUPT, Flag.DUPLICATED} for one in judged)
     assert faults(world) == []
-
-
-def test_a_loss_names_what_was_changed_before_it_the_nearest_first(world: World) -> None:
-    """And neither what was changed long before nor what came after; outside text stays text."""
-    world.run(22)
-    began = world.watch.desk.line.now()
-    hour, minute = timedelta(hours=1), timedelta(minutes=1)
-    world.watch.background = lambda: Background(
-        changes=[
-            Change(RAW, "topic raw: partitions 4 -> 8", began - 2 * minute, began - minute),
-            Change(EVENTS, "posthog.events: <!channel>\nis new", began - 9 * minute, began - 9 * minute),
-            Change(EVENTS, "posthog.events: altered", began - 3 * hour, began - 3 * hour),
-            Change(EVENTS, "posthog.events: its query changed", began + 9 * minute, began + 9 * minute),
-        ]
-    )
-    apply(world, ("drop", EVENTS), 3)
-    world.run(30)
-
-    facts = dict(world.inbox.notices[0].content.facts)
-    first, second = facts["changed before"].splitlines()
-    assert first.endswith(f" before: {EVENTS}: posthog.events: <!channel> is new")
-    assert second.endswith(f" before: {RAW}: topic raw: partitions 4 -> 8")
-    assert "<!channel>" not in str(render(world.inbox.notices[0]).blocks)
