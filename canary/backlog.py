@@ -27,6 +27,8 @@ class Backlog:
     coming_in: float | None
     room: int | None = None
     removed: float | None = None
+    known_for: timedelta = timedelta(0)
+    """How long its pace has been watched."""
 
     @property
     def ends_in(self) -> timedelta | None:
@@ -50,11 +52,12 @@ def backlog_of(parts: Iterable[Progress], lag: int | None, now: datetime) -> Bac
     worked_off = sum(_rate(part.committed, part.first_seen, now) or 0.0 for part in known)
     inflow = [_rate([end for _, end in part.ends], [at for at, _ in part.ends], now) for part in known]
     coming_in = None if None in inflow else sum(rate for rate in inflow if rate is not None)
+    known_for = min(now - part.first_seen[0] for part in known)
     tight = [part for part in known if part.log_start is not None and part.committed[-1] >= 0]
     if not tight:
-        return Backlog(lag, worked_off, coming_in)
+        return Backlog(lag, worked_off, coming_in, known_for=known_for)
     least = min(tight, key=_room)
-    return Backlog(lag, worked_off, coming_in, _room(least), _removal(least))
+    return Backlog(lag, worked_off, coming_in, _room(least), _removal(least), known_for)
 
 
 def _room(part: Progress) -> int:
@@ -86,7 +89,8 @@ def facts(backlog: Backlog, *, dated: bool = False) -> Iterator[tuple[str, str]]
         rates = f"{_told(backlog.worked_off)} are worked off, {_told(backlog.coming_in)} come in"
         ends = backlog.ends_in
         yield "worked off", f"in about {span(ends)} ({rates})" if ends else f"never at this rate ({rates})"
-    yield HINT, _hint(backlog)
+    if backlog.known_for >= RATE_OVER / 2:
+        yield HINT, _hint(backlog)
     meets = backlog.meets_in
     if backlog.room is not None and (meets is not None or not dated):
         told = f"{backlog.room} messages away from what the topic has removed"

@@ -1,6 +1,7 @@
 """The step that asks the parts of the pipeline, rarely, how they are made, and keeps what changed in them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +17,8 @@ MOST_SERVERS = 16
 """So many servers behind one address are remembered, the youngest."""
 KEPT = timedelta(hours=24)
 """Changes in mind; the ledger has them for longer."""
+PRESSED = timedelta(minutes=10)
+"""So long after something new went wrong the parts are asked more often."""
 ONCE = timedelta(minutes=1)
 """The same told twice within this is one change."""
 
@@ -30,7 +33,7 @@ class Describes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often each part is asked: while all is well, and while something is wrong. How long before a
+    """How often each part is asked: as a rule, and while something has just gone wrong. How long before a
     fault a change counts."""
 
     every: timedelta = timedelta(minutes=5)
@@ -56,7 +59,7 @@ class Observer:
         parts: Mapping[str, Describes],
         *,
         pace: Pace,
-        trouble: Callable[[], bool],
+        trouble: Callable[[], AbstractSet[str]],
         ledger: Ledger,
         now: Now,
         tell: Callable[[str], object],
@@ -67,6 +70,8 @@ class Observer:
         self._ledger = ledger
         self._now = now
         self._tell = tell
+        self._known_trouble: AbstractSet[str] = frozenset()
+        self._pressed_until: datetime | None = None
         self._changes: list[Change] = []
         self._unsaved: list[Change] = []
         self._keeps: dict[str, Keeps] = {}
@@ -101,7 +106,11 @@ class Observer:
     def step(self) -> timedelta:
         """Ask the part that is most overdue, if one is; return how long until another look is worth it."""
         now, trouble = self._now(), self._trouble()
-        gap = self._pace.in_trouble if trouble else self._pace.every
+        if trouble - self._known_trouble:  # what is wrong for days is no reason to ask more often for days
+            self._pressed_until = now + PRESSED
+        self._known_trouble = trouble
+        pressed = trouble and self._pressed_until is not None and now < self._pressed_until
+        gap = self._pace.in_trouble if pressed else self._pace.every
         due = [
             (part.asked_at or datetime.min.replace(tzinfo=now.tzinfo), name)
             for name, part in self._parts.items()
@@ -110,7 +119,7 @@ class Observer:
         if not due:
             return TICK
         name = min(due)[1]
-        self._ask(name, self._parts[name], trouble=trouble)
+        self._ask(name, self._parts[name], trouble=bool(trouble))
         return TICK if len(due) == 1 else timedelta(0)
 
     def _ask(self, name: str, part: _Part, *, trouble: bool) -> None:
@@ -142,10 +151,11 @@ class Observer:
 
     def _note(self, name: str, found: Sequence[Change]) -> None:
         """Add what is not known yet: logs are read with an overlap, and replicas tell the same."""
-        fresh = [one for one in found if not any(_same(one, known) for known in self._changes)]
+        since = self._now() - KEPT
+        young = [one for one in found if one.until >= since]
+        fresh = [one for one in young if not any(_same(one, known) for known in self._changes)]
         for one in fresh:
             self._tell(f"{name or 'this monitor'} changed: {one.told}")
-        since = self._now() - KEPT
         self._changes = [one for one in (*self._changes, *fresh) if one.until >= since]
         self._unsaved += fresh
         self._publish()

@@ -1,8 +1,10 @@
 """Which changes of the parts go into a message: those shortly before the fault, the nearest hop first."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from alerts.condition import Condition
 from canary.book import Entry
 from canary.described import Change, line, near
 from canary.scene import Scene, span
@@ -34,6 +36,20 @@ def changed(scene: Scene, places: Iterable[str], began: datetime | None) -> Iter
         lines[MOST:] = [f"and {len(lines) - MOST} more"]
     if lines:
         yield FACT, "\n".join(lines)
+
+
+def dated(scene: Scene, found: Iterable[Condition]) -> Iterator[Condition]:
+    """Conditions of the real traffic, with what changed before the first window that shows them."""
+    starts = {
+        one.stage: min(report.since for report in one.reports) for one in scene.real.audits if one.reports
+    }
+    starts |= {
+        one.place: min(window.start for window in one.windows) for one in scene.real.beside if one.windows
+    }
+    for one in found:
+        place = next((part for part in one.key.split(":") if part in starts), "")
+        facts = tuple(changed(scene, place.split("->"), starts.get(place)))
+        yield replace(one, facts=(*one.facts, *facts)) if facts else one
 
 
 def first(entries: Sequence[Entry]) -> datetime | None:

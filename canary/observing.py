@@ -18,6 +18,7 @@ from canary.watch import Watch
 from canary.wiring import clickhouse_settings, kafka_settings
 
 STEP = "changes"
+MISSING = "missing"
 
 _log = logging.getLogger("canary")
 
@@ -50,15 +51,15 @@ def ourselves(config: Config, now: Now) -> Description:
     )
 
 
-def troubled(watch: Watch) -> bool:
-    """Whether something is wrong, or the oldest open window misses a canary that should be there by now."""
-    if watch.open_conditions:
-        return True
+def troubled(watch: Watch) -> frozenset[str]:
+    """What is wrong: the open conditions, and that the oldest open window misses a canary that is due."""
+    found = frozenset(one.key for one in watch.open_conditions)
     desk = watch.desk
     soon = desk.line.now() - desk.plan.limits.objective
     with desk.lock:
         window = next(iter(desk.book.windows.values()), {})
-        return any(one.owed.sent_at < soon and desk.book.last not in one.seen for one in window.values())
+        missing = any(one.owed.sent_at < soon and desk.book.last not in one.seen for one in window.values())
+    return found | {MISSING} if missing else found
 
 
 def _parts(config: Config, now: Now) -> Mapping[str, Describes]:

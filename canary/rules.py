@@ -14,7 +14,7 @@ from canary.causes import causes
 from canary.flagged import flagged
 from canary.hints import of_losses, of_refusals
 from canary.keeping import kept
-from canary.lately import changed, first
+from canary.lately import changed, dated, first
 from canary.paging_rules import STILL_DOWN
 from canary.readings import Reading
 from canary.rules_audit import audited, untold
@@ -48,8 +48,7 @@ def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
     found: list[Condition] = []
     for rule in (_lost, _behind, _blind, flagged, _stored, by_window, down, _ledger):
         found.extend(rule(scene))
-    found.extend(audited(scene.real.audits, scene.grace))
-    found.extend(beside(scene.real.beside))
+    found.extend(dated(scene, (*audited(scene.real.audits, scene.grace), *beside(scene.real.beside))))
     found = [replace(one, muted_by=causes(one.key, scene)) for one in (*found, *scene.objectives)]
     if scene.instance:
         found = [replace(one, facts=(*one.facts, ("instance", scene.instance))) for one in found]
@@ -236,7 +235,12 @@ def by_window(scene: Scene) -> Iterator[Condition]:
             title = (
                 f"{vanished} of {report.sent} canaries of {probe} undelivered (the ingress promised nothing)"
             )
-            facts = (window, ("answer", answer(entries)), *changed(scene, scene.names[:2], report.start))
+            facts = (
+                window,
+                ("answer", answer(entries)),
+                *of_refusals(scene, probe, entries),
+                *changed(scene, scene.names[:2], report.start),
+            )
             yield condition(
                 f"undelivered:{probe}",
                 Severity.TICKET,

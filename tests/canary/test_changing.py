@@ -50,7 +50,7 @@ class World:
 
     ledger: Ledger
     now: datetime = T0
-    trouble: bool = False
+    trouble: frozenset[str] = frozenset()
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ def test_each_part_is_asked_rarely_and_sooner_in_trouble(world: World) -> None:
     world.raw.away = True
     world.run(observer, 60)
     calm = [at for at, _, _ in world.raw.asked]
-    world.trouble = True
+    world.trouble = frozenset({"lost:raw->events"})
     world.run(observer, 10)
     pressed = [at for at, _, _ in world.raw.asked][len(calm) :]
 
@@ -112,6 +112,11 @@ def test_each_part_is_asked_rarely_and_sooner_in_trouble(world: World) -> None:
     assert len(world.events.asked) == len(world.raw.asked)
     assert all(b - a >= PACE.in_trouble for a, b in pairwise(pressed))
     assert 18 <= len(pressed) <= 21
+    world.run(observer, 60)
+    assert len(world.raw.asked) <= len(calm) + len(pressed) + 13  # it has been wrong for long
+    world.trouble |= {"late:main"}
+    world.run(observer, 5)
+    assert len(world.raw.asked) >= len(calm) + len(pressed) + 12 + 9
     assert observer.background.warned["events"].counts == {"too_large": 2}
     assert world.told == ["what changed in raw cannot be told: raw: connection refused"]
 

@@ -3,8 +3,15 @@
 from datetime import timedelta
 
 from alerts.condition import Severity
+from canary.audit.beside import Real
 from canary.audit.calendar import Standing
+from canary.background import Background
+from canary.book import Book
+from canary.described import Change
+from canary.readings import StageSpec
+from canary.rules import conditions
 from canary.rules_audit import audited, untold
+from canary.scene import Scene
 from tests.canary.audit.world import START, World
 
 GRACE = timedelta(minutes=1)
@@ -30,6 +37,26 @@ def test_a_loss_pages_with_what_to_replay() -> None:
     assert facts["replayable until"] == "2026-02-01 12:00:00Z (retention.ms)"
     assert facts["events"] == "plain (3)"
     assert page.ids == tuple(world.logs[0][n].id for n in (4, 5, 9))
+
+
+def test_what_changed_before_the_window_of_a_loss_is_told_with_it() -> None:
+    """Held against the first window that shows it, from its start on."""
+    world = World()
+    world.append(0, 20)
+    world.consume(0, without={4})
+    found = standing(world)
+    (report,) = found.reports
+    at = report.since - timedelta(minutes=7)
+    specs = [StageSpec("raw", topic=True), StageSpec("events", topic=False)]
+    scene = Scene(
+        now=world.now,
+        book=Book(specs, epoch_started_at=START, grace=GRACE),
+        real=Real(audits=[found]),
+        background=Background(changes=[Change("events", "posthog.events: altered", at, at)]),
+    )
+
+    page = next(one for one in conditions(scene)[0] if one.key == "audit_lost:events")
+    assert dict(page.facts)["changed shortly before"] == "7 min before it: posthog.events: altered"
 
 
 def test_what_is_explained_is_a_ticket() -> None:
