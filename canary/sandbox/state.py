@@ -138,7 +138,6 @@ window = "10s"
 delay = "2s"
 
 [changes]
-every = "10s"
 in_trouble = "3s"
 
 [slack]
