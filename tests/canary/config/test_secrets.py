@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from canary.config import ConfigError
-from canary.config.render import to_json, to_toml
+from canary.config.render import settings_of, to_json, to_toml
 from canary.config.secret import Secret, SecretError, make_secret_file
 from tests.canary.config.samples import Configure
 
@@ -44,6 +44,19 @@ def test_no_secret_is_ever_printed(configure: Configure, full: str) -> None:
     assert loaded.config.canary.key() == "hunter2hunter2hunter2"
     assert all(HIDDEN not in text for text in told)
     assert told[4].count('"***"') == 6
+
+
+def test_settings_by_path_hold_no_secret(configure: Configure, full: str) -> None:
+    """As they are kept to tell what changed in them: by the names of probes and stages, secrets masked."""
+    found = settings_of(configure(full).config)
+
+    assert HIDDEN not in str(found)
+    assert found["probes.main.url"] == '"http://ingress.test"'
+    assert found["stages.raw.sasl.username"] == '"u"'
+    assert found["stages.raw.sasl.password"] == '"***"'
+    assert found["canary.grace"] == '"60s"'
+    changed = settings_of(configure(full.replace('table = "events"', 'table = "e2"')).config)
+    assert {path for path in found if found[path] != changed[path]} == {"stages.events.table"}
 
 
 def test_no_traceback_holds_a_secret(configure: Configure, full: str) -> None:
