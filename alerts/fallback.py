@@ -54,12 +54,15 @@ class Ways:
     ways: Sequence[Way]
     after: timedelta = AFTER
     health: dict[str, Health] = field(init=False)
+    _keepers: dict[str, Keeper] = field(init=False)
 
     def __post_init__(self) -> None:
         names = [way.name for way in self.ways]
         if not names or len(names) != len(set(names)):
             raise ValueError(f"ways: need one or more, each with a name of its own (got {names})")
         self.health = {name: Health() for name in names}
+        # asked for once: a protocol's isinstance is slow, and this is looked at several times a second
+        self._keepers = {way.name: way.sender for way in self.ways if isinstance(way.sender, Keeper)}
 
     def choose(self, letter: Letter, now: datetime) -> Choice | None:
         """The way for this letter; None while it has to wait.
@@ -127,19 +130,16 @@ class Ways:
     def keepers(self, now: datetime) -> list[tuple[str, Keeper]]:
         """The ways that have to be told now what is still open; each is then left alone for its time."""
         due: list[tuple[str, Keeper]] = []
-        for way in self.ways:
-            health, sender = self.health[way.name], way.sender
-            if not isinstance(sender, Keeper):
-                continue
+        for name, sender in self._keepers.items():
+            health = self.health[name]
             if health.kept_at is None or not timedelta(0) <= now - health.kept_at < sender.every:
                 health.kept_at = now
-                due.append((way.name, sender))
+                due.append((name, sender))
         return due
 
     def covered(self, letter: Letter, receipt: Receipt) -> dict[tuple[int, str], Receipt]:
         """What a summary told of, for a way that forgets: to be kept alive one by one, at once."""
-        forgets = any(isinstance(way.sender, Keeper) for way in self.ways if way.name == letter.way)
-        if not forgets or not letter.notice.covers:
+        if letter.way not in self._keepers or not letter.notice.covers:
             return {}
         self.health[letter.way].kept_at = None
         return {(number, letter.way): Receipt(receipt.channel) for number, _ in letter.notice.covers}

@@ -20,7 +20,8 @@ SANE_TIME = timedelta(days=1)
 """Timestamps are computed again on the way; only one further off than this was mangled."""
 
 
-_PLAIN = frozenset({str, int, float, bool})
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def _differences(
     if found.properties is not None:
         skipped, theirs = habits.own_prefix or None, found.properties
         for name, value in expected.properties.items():
-            if _alike(value, theirs.get(name)) or (skipped is not None and name.startswith(skipped)):
+            if _alike(value, theirs.get(name, _NOTHING)):
+                continue
+            if skipped is not None and name.startswith(skipped):
                 continue
             yield from _entry(name, name, value, theirs, habits)
     elif carries_properties:
@@ -76,9 +79,19 @@ def _differences(
 
 
 def _alike(expected: Any, found: Any) -> bool:
-    """The short way for what most values are: of a plain type, and as they were sent."""
+    """The short way for what most values are: as they were sent, by type and value.
+
+    No deeper than what we sent, whatever was found.
+    """
     kind = type(expected)
-    return kind in _PLAIN and type(found) is kind and bool(found == expected)
+    if type(found) is not kind:
+        return False
+    if kind is dict:
+        theirs = map(found.get, expected, repeat(_NOTHING))
+        return len(found) == len(expected) and all(map(_alike, expected.values(), theirs))
+    if kind is list:
+        return len(found) == len(expected) and all(map(_alike, expected, found))
+    return kind in _PLAIN and bool(found == expected)
 
 
 def _sane(expected: datetime, found: datetime) -> bool:

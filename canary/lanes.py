@@ -6,6 +6,7 @@ import threading
 import zlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Partitioner = Literal["murmur2", "crc32", "unknown"]
@@ -16,6 +17,9 @@ _OF_A_CANARY = re.compile(r"\{(?:distinct_id|uuid)\}")
 
 _MAX_TRIES_A_NAME = 200
 """How many names are tried, at most, for each one that is needed and each partition there is."""
+
+_KEPT = 4096
+"""Partitions kept in mind: pools are small and fixed, and each name is asked for with every canary of its."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,15 @@ class Keying:
 
     def partition(self, distinct_id: str, partitions: int, id_: str = "") -> int:
         """The partition its canaries go to, of so many."""
-        key = self.key(distinct_id, id_)
-        if self.partitioner == "murmur2":
-            return (murmur2(key) & 0x7FFFFFFF) % partitions
-        return zlib.crc32(key) % partitions
+        return _placed(self, distinct_id, partitions, id_ if "{uuid}" in self.template else "")
+
+
+@lru_cache(maxsize=_KEPT)
+def _placed(keying: Keying, distinct_id: str, partitions: int, id_: str) -> int:
+    key = keying.key(distinct_id, id_)
+    if keying.partitioner == "murmur2":
+        return (murmur2(key) & 0x7FFFFFFF) % partitions
+    return zlib.crc32(key) % partitions
 
 
 @dataclass(frozen=True, slots=True)

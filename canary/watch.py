@@ -111,6 +111,7 @@ class Watch:
             for name, stage in stages.items()
             if isinstance(stage, Table)
         }
+        self._seekers = {name: stage for name, stage in stages.items() if isinstance(stage, Seeker)}
         self._pager = pager
         self._relane, self._aim, self._retention = relane, aim, retention
         self._flushed_at = self._started_at = desk.line.now()
@@ -177,12 +178,12 @@ class Watch:
 
     def _look(self, name: str) -> Look:
         """Read a topic on, which may have to know for whom."""
-        stage = self.stages[name]
-        if not isinstance(stage, Seeker) or not stage.seeks:
-            return stage.look(())
+        seeker = self._seekers.get(name)  # asked for once: a protocol's isinstance costs as much as a fetch
+        if seeker is None or not seeker.seeks:
+            return self.stages[name].look(())
         with self.desk.lock:
             wanted = sought(self.desk.book, name, self._aim, self.desk.line.now())
-        return stage.look(wanted)
+        return seeker.look(wanted)
 
     def settle(self) -> Settled:
         """Give outcomes to what is due or has changed, and tell the pager what is true now."""
