@@ -126,11 +126,12 @@ class Unsaved:
         return bool(self._batch.answers or self._batch.judged or self._batch.reports)
 
     def flush(self, *, sending: Iterable[Owed] = ()) -> bool:
-        """Write all of it, with the canaries about to be sent, or keep all of it; say which."""
+        """Write all of it, or the canaries about to be sent and what was answered to others; say whether it
+        was written. What is not, is kept."""
         owed = list(sending)
         with self._writing:
             with self._lock:
-                batch, self._batch = self._batch, _Batch()
+                batch = self._taken(only_answers=bool(owed))
             try:
                 with self._ledger.step() as step:
                     batch.write(step, owed)
@@ -142,6 +143,16 @@ class Unsaved:
                 return False
         self._on_failure(None)
         return True
+
+    def _taken(self, *, only_answers: bool) -> _Batch:
+        """What to write now. Before a post, which waits for it, no more than it must: looks and verdicts come
+        together with the next settling, in fewer and longer pieces."""
+        taken = self._batch
+        if only_answers:
+            taken, self._batch.answers = _Batch(answers=self._batch.answers), {}
+        else:
+            self._batch = _Batch()
+        return taken
 
 
 def _join(items: list[Coverage], new: Coverage) -> None:
