@@ -25,14 +25,18 @@ class Positions:
 
     def take(self, client: Client, readings: Sequence[Reading]) -> Sequence[Position]:
         """The positions that have come in since the last call, and ask again when it is time."""
-        if self._group is None:
-            return ()
         found = self._finish(readings)
-        if self._pending is None and time.monotonic() - self._asked_at >= EVERY and readings:
+        self.ask(client, readings)
+        return found
+
+    def ask(self, client: Client, readings: Sequence[Reading]) -> None:
+        """Ask when it is time. Just before a fetch both travel together, and the answer is not left lying."""
+        if self._group is None or self._pending is not None or not readings:
+            return
+        if time.monotonic() - self._asked_at >= EVERY:
             self._asked_at = time.monotonic()
             places = [(reading.place, reading.partition) for reading in readings]
             self._pending = client.begin(requests.committed, client, self._group, places, self._coordinator)
-        return found
 
     def _finish(self, readings: Sequence[Reading]) -> Sequence[Position]:
         if self._pending is None or not self._pending.done:

@@ -228,6 +228,7 @@ class KafkaStage:
 
     def _fetch(self, client: Client, limits: Limits, sightings: list[Sighting], *, until: float) -> None:
         fetching = self._fetching
+        self._positions.ask(client, self._followed())
         fetching.send(client, limits)
         bell = self._cluster.bell
         if not fetching.wait(bell, soon=time.monotonic() + self._wait, until=until) and not bell.interrupted:
