@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from canary.edges.http.plain import Plain, plain
+
 MAX_BYTES = 256 * 1024
 """An answer longer than this, head and body, is not read to its end."""
 
@@ -171,6 +173,9 @@ class Wire:
 
     def _answer(self) -> Heard:
         try:
+            head = plain(self._reader.peek())
+            if head is not None and head.body < MAX_BODY:
+                return self._plain(head)
             response = http.client.HTTPResponse(self, method="POST")  # type: ignore[arg-type]
             response.begin()
             while response.status in _INTERIM:
@@ -190,6 +195,15 @@ class Wire:
         headers = {name.lower(): value for name, value in response.headers.items()}
         again = whole and not response.will_close
         return Heard(response.status, response.reason, headers, body if whole else b"", whole, again)
+
+    def _plain(self, head: Plain) -> Heard:
+        self._reader.read(head.head)
+        try:
+            body = self._reader.read(head.body)
+        except OSError:
+            body = b""
+        whole = len(body) == head.body
+        return Heard(head.status, head.reason, head.headers, body if whole else b"", whole, whole)
 
 
 class _Reader(io.RawIOBase):
