@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print each figure beside its aim, and write docs/bench.md."""
+"""`python -m bench`: measure, print each figure beside its aim, write docs/bench.md and the README."""
 
 import argparse
 import sys
@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import measures
-from bench.figures import Figure, as_json, markdown, setting, text
+from bench.figures import Figure, as_json, into, markdown, setting, text
 from bench.lookup import lookups
 from bench.running import Load
 from canary.sandbox.handle import Handle, start
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS, README = ROOT / "docs", ROOT / "README.md"
 KINDS = ("cpu-1", "cpu-10", "cpu-160", "sustained", "memory", "verdict", "frozen", "lookup")
 
 FREE = ("max_events_per_day", "50000000")
@@ -28,7 +29,7 @@ FROZEN = Load("frozen", rate=10, lanes=4, pool=6)
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter, coarser; writes no document")
+    parser.add_argument("--quick", action="store_true", help="shorter, coarser; writes nothing")
     parser.add_argument(
         "--only", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS)
     )
@@ -47,6 +48,7 @@ def main() -> None:
         DOCS.mkdir(exist_ok=True)
         (DOCS / "bench.md").write_text(markdown(found, where))
         (DOCS / "bench.json").write_text(as_json(found, where))
+        README.write_text(into(README.read_text(), found, where))
     sys.exit(0)
 
 

