@@ -24,11 +24,12 @@ from canary.identity import Mint, Verifier
 from canary.laner import DISTINCT_PREFIX, Laner
 from canary.ledger import Ledger
 from canary.metrics import Metrics
+from canary.pager import Pager
 from canary.paging import make_pager
 from canary.probe import Pace, Probe, Schedule
 from canary.readings import StageSpec
 from canary.values import Marks, Now
-from canary.watch import Pager, Watch
+from canary.watch import Watch
 from canary.ways import beats
 from canary.wiring import clickhouse_settings, ingress_settings, kafka_settings
 from reconcile.compare import Limits

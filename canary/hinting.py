@@ -7,7 +7,7 @@ from datetime import datetime
 from alerts.condition import Amendment, Condition
 from canary.backlog import HINT
 from canary.fault import HINTS
-from canary.watch import Pager
+from canary.pager import Pager
 
 FACT = "look at"
 KINDS = {"behind": "overdue"}

@@ -15,8 +15,8 @@ from canary.config.models import Config
 from canary.hinting import HintingPager
 from canary.ledger import Ledger
 from canary.metrics import Metrics
+from canary.pager import Pager
 from canary.paging_rules import LEDGER_KEY, rules_of
-from canary.watch import Pager
 from canary.ways import make_ways
 
 

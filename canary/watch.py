@@ -7,13 +7,12 @@ of their own; what they share lies on the desk, and no lock is held while an edg
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 from uuid import UUID
 
-from alerts.condition import Amendment, Condition
+from alerts.condition import Condition
 from alerts.store import StoreError
 from canary.ask import SOON, Aim, Asker, Seeker, Stage, Table, sought
 from canary.audit.beside import Real
@@ -27,6 +26,7 @@ from canary.inject import Injector
 from canary.ledger import LedgerError
 from canary.minutes import KEPT
 from canary.objectives import Objectives
+from canary.pager import Pager
 from canary.probe import Probe
 from canary.rules import conditions
 from canary.scene import Scene
@@ -36,39 +36,6 @@ from canary.values import Look, Track, WindowReport
 FLUSH_EVERY = BLIND_PAUSE = timedelta(seconds=1)
 FIRST_READING = timedelta(seconds=3)
 PRUNE_BITES = 5
-
-
-class Pager(Protocol):
-    """Who tells people. Decides at once, delivers in its own step."""
-
-    def update(self, conditions: Sequence[Condition], *, now: datetime, unknown: Collection[str]) -> object:
-        """Take in everything that is true now, and the keys whose truth cannot be told."""
-        ...
-
-    def amend(self, amendments: Sequence[Amendment], *, now: datetime) -> None:
-        """Take in what turned out otherwise than was told; the same again does no harm."""
-        ...
-
-    def deliver(self, now: datetime) -> bool:
-        """Deliver one message that is owed; say whether there may be more to do."""
-        ...
-
-    def owed(self) -> int:
-        """How many messages wait for delivery."""
-        ...
-
-    def silence(self, now: datetime) -> str:
-        """Why nobody has been told for long what they are owed; "" where they have."""
-        ...
-
-    def check(self) -> list[str]:
-        """What is wrong with the way out; asks it."""
-        ...
-
-    def prune(self, now: datetime) -> int:
-        """Forget a bite of what was told long ago; how much that was."""
-        ...
-
 
 Relane = Callable[[Probe, int], None]
 """Gives a probe the lanes that fit so many partitions of the first topic."""

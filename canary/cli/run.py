@@ -13,7 +13,7 @@ import typer
 
 from canary.cli import codes
 from canary.cli.common import ConfigOption, built, fail, load_config
-from canary.watch import Pager
+from canary.pager import Pager
 
 COLLECT_AFTER = 20_000, 20, 20
 """Nearly all that a canary leaves behind goes by itself: to look for cycles after every 700 objects, as
