@@ -118,7 +118,8 @@ class Asker:
             return None, min(wait, timedelta(seconds=1))
         with self._desk.lock:
             now = self._desk.line.now()
-            wanted = self._wanted(now)
+            gone = self._gone(now)
+            wanted = [self._one(entry) for entry in (*self._desk.book.wanted(self._name), *gone)]
             turn_taken = self._turn_taken if wanted else None
             extra = self._extra(but=turn_taken)
         self._turn_taken = extra[0] if extra else None
@@ -126,19 +127,19 @@ class Asker:
             return self._ask_extra(*extra), SOON
         if not wanted and self._asked_at is not None and now - self._asked_at < IDLE:
             return None, SOON
+        if gone:  # only now: where another question went first, they are due still
+            self._asked_gone_at = now
         look = self._table.look(wanted or [Wanted(NOBODY, now, self._event, "")])
         if not look.asked and not look.blind:
             return None, SOON
         self._asked_at = now
         return look, SOON
 
-    def _wanted(self, now: datetime) -> list[Wanted]:
+    def _gone(self, now: datetime) -> Sequence[Entry]:
+        """Those called gone, when it is time to ask for them again."""
         book = self._desk.book
-        entries = book.wanted(self._name)
-        if self._name == book.last and book.gone and now - self._asked_gone_at > GONE_EVERY:
-            self._asked_gone_at = now
-            entries = [*entries, *book.gone.values()]
-        return [self._one(entry) for entry in entries]
+        due = self._name == book.last and now - self._asked_gone_at > GONE_EVERY
+        return list(book.gone.values()) if due else ()
 
     def _one(self, entry: Entry) -> Wanted:
         owed = entry.owed

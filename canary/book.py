@@ -9,7 +9,7 @@ from uuid import UUID
 
 from canary.readings import Progress, Reading, StageSpec, Standing
 from canary.values import Answer, Judged, Owed, Seen, Track
-from reconcile.compare import Case, Glimpse, StageCase
+from reconcile.compare import LOOK_OWED, Case, Glimpse, StageCase, Verdict
 from reconcile.order import Placed, out_of_order
 from reconcile.outcome import Outcome, Receipt
 
@@ -24,7 +24,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Entry:
-    """One canary in mind. `asked` holds when a table last answered that it had not got it."""
+    """One canary in mind. `asked` holds when a table last answered that it had not got it; `look_owed_since`,
+    since when nothing but the last look is awaited before it is called lost."""
 
     owed: Owed
     waits_from: datetime
@@ -35,11 +36,17 @@ class Entry:
     judged: Judged | None = None
     last_look_at: datetime | None = None
     last_look_problem: str = ""
+    look_owed_since: datetime | None = None
     copies_checked: bool = False
     dead_letter: str | None = None
     out_of_order: bool = False
     minute: str = ""
     extra: frozenset[tuple[str, int | None, int | None]] = frozenset()
+
+    def await_look(self, verdict: Verdict, now: datetime) -> None:
+        """Note since when the last look is owed; one that has to wait anew after a restart owes it still."""
+        if verdict.outcome is not Outcome.PENDING:
+            self.look_owed_since = (self.look_owed_since or now) if verdict.wants_last_look else None
 
     @property
     def receipt(self) -> Receipt | None:
@@ -93,7 +100,7 @@ class Book:
 
     def recall(self, track: Track) -> Entry:
         """The same, only to be told of: it is not followed."""
-        owed = track.owed
+        owed, judged = track.owed, track.judged
         letters = [seen for seen in track.seen if seen.side == "dead_letter"]
         return Entry(
             owed,
@@ -103,7 +110,8 @@ class Book:
             else owed.deadline,
             answer=track.answer,
             seen={seen.stage: seen for seen in track.seen if seen not in letters},
-            judged=track.judged,
+            judged=judged,
+            look_owed_since=judged.judged_at if judged and judged.reason.endswith(LOOK_OWED) else None,
             dead_letter=letters[0].reason or f"found in {letters[0].place}" if letters else None,
             minute=track.counted,
         )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from canary.book import Book, Entry
 from canary.content import differences
-from canary.event import CONTENT_VERSION
+from canary.event import CONTENT_VERSION, EVENT_NAME
 from canary.identity import Verifier
 from canary.metrics import END_TO_END, Metrics
 from canary.probe import Probe
@@ -21,6 +21,9 @@ WIDEST_ERROR = 5.0
 """Seconds: a duration known less well than this is no measurement."""
 
 NEIGHBOURING = timedelta(days=2)
+LOOKED_ROUND = timedelta(days=1)
+"""Lookups read so far around the day of a canary at least."""
+
 MOST_COPIES = 1_000
 """So many copies of a canary are counted while it is in mind: who writes its id for a whole day, a thousand
 times a second, says no more by it, and gets no more of our memory."""
@@ -107,7 +110,7 @@ class Follower:
 
     def _first(self, entry: Entry, row: Sighting) -> Seen:
         compared = self._compared(entry, row)
-        blind = bool(compared) and row.side == "last_look"  # the looks before may have been blind to it
+        blind = row.side == "last_look" and compared != ()  # the looks before may have been blind to it
         return Seen(
             id=row.id,
             stage=row.stage,
@@ -147,6 +150,8 @@ class Follower:
             copies = max(seen.copies, len(extra))
             kinds = {"mergeable" if row.mergeable else "permanent" for row in extra}
             seen = self._spoilt(entry, seen, rows if extra else ())
+            if any(_hidden(entry, row) for row in rows):  # when that one came nobody can say
+                seen = replace(seen, not_before=None)
         if copies == seen.copies:
             return seen
         tries = entry.answer.tries if entry.answer else 1
@@ -211,6 +216,16 @@ def _moved(seen: Seen, rows: Sequence[Sighting]) -> Seen:
 
 def _spot(item: Seen | Sighting) -> tuple[str, int | None, int | None]:
     return item.place, item.partition, item.offset
+
+
+def _hidden(entry: Entry, row: Sighting) -> bool:
+    """Whether a row lies where lookups, which are pruned by day and event, may have passed it over."""
+    content, owed = row.content, entry.owed
+    if content is None:
+        return False
+    elsewhere = content.timestamp is not None and abs(content.timestamp - owed.sent_at) > LOOKED_ROUND
+    named = content.event in (None, EVENT_NAME) and content.distinct_id in (None, owed.distinct_id)
+    return elsewhere or not named
 
 
 def _known_content(entry: Entry, probe: Probe) -> bool:

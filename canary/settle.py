@@ -16,7 +16,7 @@ from canary.metrics import END_TO_END
 from canary.values import Judged, Minute, Track, WindowReport
 from reconcile.compare import Verdict, judge
 from reconcile.latency import summary
-from reconcile.outcome import INGRESS, Flag, Outcome, Receipt
+from reconcile.outcome import INGRESS, Outcome, Receipt
 from reconcile.window import tally, unbalanced
 
 GONE = frozenset({Outcome.LOST, Outcome.UNDELIVERED, Outcome.REJECTED})
@@ -176,6 +176,7 @@ class Settler:
 
     def _judge(self, entry: Entry, now: datetime) -> Verdict:
         verdict = judge(self._book.case(entry), now=now, limits=self._limits)
+        entry.await_look(verdict, now)
         if verdict.wants_last_look:
             self.last_looks.add(entry.owed.id)
             if entry.last_look_problem:
@@ -225,7 +226,7 @@ class Settler:
         if changed is not None:
             self._metrics.counter("amended_total", probe, changed, verdict.outcome).inc()
         for flag in verdict.flags - (old.flags if old else frozenset()):
-            self._metrics.counter("flags_total", probe, flag, self._stage_of(flag, entry)).inc()
+            self._metrics.counter("flags_total", probe, flag, stage_of(flag, entry, self._names)).inc()
         plain = not verdict.flags and not changed and entry.receipt is not Receipt.REFUSED
         if plain and verdict.outcome is Outcome.LATE:
             self.late.append((now, entry))
@@ -234,9 +235,6 @@ class Settler:
         if verdict.outcome in GONE:
             self._book.give_up(entry)
         self._let_go(entry)
-
-    def _stage_of(self, flag: Flag, entry: Entry) -> str:
-        return stage_of(flag, entry, self._names)
 
     def _let_go(self, entry: Entry) -> None:
         judged = entry.judged

@@ -13,6 +13,9 @@ from reconcile.outcome import INGRESS, Flag, Outcome, Receipt
 
 Hop = tuple[str, str]
 
+LOOK_OWED = "the last look is still to come"
+"""How the reason ends where a proof of loss waits for the last look alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -171,7 +174,7 @@ def _owed(case: Case, now: datetime, limits: Limits) -> Verdict:
         return Verdict(Outcome.OVERDUE, False, flags=flags, reason=why_not)
     reason = f"dead-lettered: {case.dead_letter}" if case.dead_letter is not None else proof.reason
     if case.last_look_at is None or case.last_look_at < proof.at:
-        waiting = f"{reason}; the last look is still to come"
+        waiting = f"{reason}; {LOOK_OWED}"
         return Verdict(
             Outcome.OVERDUE, False, flags=flags, reason=waiting, proof_at=proof.at, wants_last_look=True
         )

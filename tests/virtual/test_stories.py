@@ -266,26 +266,3 @@ def test_a_table_that_cannot_be_asked_for_copies_holds_no_window_up_and_is_told(
     world.finish()
     assert faults(world) == []
     assert world.opened() == []
-
-
-@pytest.mark.parametrize("mangle", ["text", "event name", "DateTime64 times 1000"])
-@pytest.mark.parametrize("first", ["intact", "spoilt"])
-def test_a_spoilt_copy_is_corrupt_whichever_comes_first(world: World, mangle: str, first: str) -> None:
-    """The consumer goes back, and one of its two rows is not as it was sent."""
-    world.run(12)
-    world.pipeline.mangle = mangle
-    if first == "spoilt":
-        world.pipeline.todo["corrupt", EVENTS] += 1
-    world.run(1)
-    if first == "intact":
-        world.pipeline.todo["corrupt", EVENTS] += 4
-    world.pipeline.replay(PROCESSED, 1)
-    world.run(1)
-    world.pipeline.todo.clear()
-    world.finish()
-    fates = world.pipeline.fates
-    spoilt = [id_ for id_, fate in fates.items() if fate.corrupted or fate.copy_corrupted]
-    assert spoilt
-    judged = [world.track(id_).judged for id_ in spoilt]
-    assert all(one is not None and one.flags >= {Flag.CORRUPT, Flag.DUPLICATED} for one in judged)
-    assert faults(world) == []
