@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
+from zlib import crc32
 
 from canary.values import (
     Answer,
@@ -96,7 +97,7 @@ class VirtualTopic:
             return Look(self._name, started, started, blind=blind, positions_unreadable=blind)
         found = [item for place, log in self._logs() for item in self._read(place, log, started)]
         if self._name in self._eyes.bites:
-            found.sort(key=lambda item: item.id.int & 0xFFFF)
+            found.sort(key=lambda item: crc32(b"%d" % (item.id.int >> 80)))  # the same in every play
         self._clock.advance(self._eyes.slow.get(self._name, 0.001))
         hidden = self._name in self._eyes.no_positions
         return Look(
@@ -119,6 +120,8 @@ class VirtualTopic:
     def _read(self, place: Place, log: Log, now: datetime) -> list[Sighting]:
         offset, since, until = self._at.get(place, (len(log.records), now, now))
         if offset < log.start:
+            for record in log.records[offset : log.start]:
+                self._pipeline.fates[record.id].unread.add(self._name)
             offset, since = log.start, now
         end = len(log.records)
         if self._name in self._eyes.bites and end > offset + 1:

@@ -5,8 +5,7 @@ for what happens in an instant), `lasts` is how many virtual seconds should lie 
 `hop` and `stage` say where it strikes; `kind` groups. What each canary really suffered stands in
 `world.pipeline.fates`, and `oracle.faults(world)` compares it with what the monitor said; `expects`
 names the outcomes or flags that some canary must have got in the end, `pages` the beginnings of the keys
-of the conditions that must have opened meanwhile. `may_miss` is the oracle's argument of that name: what
-was never shown to anybody (removed before it could be read) need not be known.
+of the conditions that must have opened meanwhile.
 """
 
 from collections.abc import Iterator, Mapping

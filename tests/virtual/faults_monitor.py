@@ -22,7 +22,7 @@ def faults() -> Iterator[Named]:
             yield Named(
                 f"killed {when} transaction {number + 1}", "killed", _dies(number, after_commit=committed)
             )
-    yield Named("stopped for an hour", "asleep", lambda world: world.sleep(3600), may_miss=True)
+    yield Named("stopped for an hour", "asleep", lambda world: world.sleep(3600))
     yield Named("machine asleep for an hour", "asleep", lambda world: world.suspend(3600))
     for why in ("full", "locked"):
         yield Named(
@@ -92,7 +92,8 @@ def _corrupt(world: World) -> None:
 
 def _stages(*names: str) -> Deed:
     def change(world: World) -> None:
-        world.stages = world.pipeline.watched = names
+        world.stages = names
+        world.pipeline.watch(names)
         world.kill()
 
     return change

@@ -252,8 +252,8 @@ def _answers() -> Iterator[Named]:
         ("timeout and lost", "timeout_lost", "undelivered", ("undelivered:",)),
         ("5xx but stored", "error_stored", "on_time", ()),
         ("5xx and lost", "error", "undelivered", ("undelivered:",)),
-        ("slow drip of an answer, stored", "timeout_stored", "on_time", ()),
-        ("half-closed connection, lost", "timeout_lost", "undelivered", ("undelivered:",)),
+        ("connection reset, but stored", "timeout_stored", "on_time", ()),
+        ("connection reset, and lost", "timeout_lost", "undelivered", ("undelivered:",)),
     ):
         lasts = 30 if "storm" in name else 5
         yield Named(

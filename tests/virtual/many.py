@@ -1,21 +1,24 @@
-"""Thousands of schedules from seeds: `python -m tests.virtual.many SEED` plays one of them again."""
+"""Thousands of schedules from seeds: `python -m tests.virtual.many SEED [LAST]` plays one of them again."""
 
 import gc
 import os
 import random
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.virtual.failing import FailingLedger, place_in, short_lived
 from tests.virtual.faults import CATALOGUE
 from tests.virtual.oracle import faults
+from tests.virtual.telling import told
 from tests.virtual.truth import unexplained
 from tests.virtual.world import World
 
 LONGEST = 30.0
 APART = 3.0
+SELDOM = 50_000
 
 
 def play(seed: int, folder: Path) -> list[str]:
@@ -39,10 +42,10 @@ def play(seed: int, folder: Path) -> list[str]:
             world.run(1)
             world.sending = False
         world.finish(peace=5, drain=5)
-        wrong = faults(world, may_miss=any(fault.may_miss for fault in chosen))
-        wrong += [f"false page: {key}" for key in unexplained(world, *chosen)]
-    except Exception as error:
-        wrong = [repr(error)]
+        wrong = faults(world)
+        wrong += [told(world, key) for key in unexplained(world, *chosen)]
+    except Exception:
+        wrong = [traceback.format_exc()]
     finally:
         world.close()
     return [f"seed {seed}: {[fault.name for fault in chosen]}\n{text}" for text in wrong]
@@ -50,20 +53,26 @@ def play(seed: int, folder: Path) -> list[str]:
 
 def gently() -> None:
     """A process that computes for minutes leaves the cores to tests that run against real time."""
-    gc.set_threshold(50_000)
+    gc.set_threshold(SELDOM)
     os.nice(10)
 
 
-def play_all(count: int, first: int = 0, processes: int = 2) -> list[str]:
-    """Many of them; all that was wrong, each with its seed."""
-    with (
-        short_lived() as folder,
-        ProcessPoolExecutor(processes, initializer=gently) as workers,
-    ):
-        played = workers.map(partial(play, folder=Path(folder)), range(first, first + count), chunksize=10)
-        return [wrong for found in played for wrong in found]
+@contextmanager
+def seldom_tidied() -> Iterator[None]:
+    """Worlds are large and short-lived: to look for cycles among their objects again and again is waste."""
+    before = gc.get_threshold()
+    gc.set_threshold(SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def play_range(seeds: range) -> list[str]:
+    """Many of them, one after the other; all that was wrong, each with its seed."""
+    with short_lived() as folder, seldom_tidied():
+        return [wrong for seed in seeds for wrong in play(seed, Path(folder))]
 
 
 if __name__ == "__main__":
-    with short_lived() as place:
-        sys.stdout.write("\n".join(play(int(sys.argv[1]), Path(place))) + "\n")
+    sys.stdout.write("\n".join(play_range(range(int(sys.argv[1]), int(sys.argv[-1]) + 1))) + "\n")

@@ -26,4 +26,3 @@ class Named:
     stage: str = ""
     expects: frozenset[str] = frozenset()
     pages: tuple[str, ...] = ()
-    may_miss: bool = False

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from canary.values import Track
 from tests.virtual.path import path
-from tests.virtual.pipeline import Fate
+from tests.virtual.pipeline import STAGES, Fate
 from tests.virtual.terms import Terms
 from tests.virtual.world import World
 
@@ -37,50 +37,59 @@ def far_late(fate: Fate, terms: Terms) -> bool:
     return fate.arrived_at is not None and fate.arrived_at - fate.sent_at > limit
 
 
-def faults(world: World, *, may_miss: bool = False) -> list[str]:
+def faults(world: World) -> list[str]:
     """Everything that the monitor said wrongly, with the whole path of the canary."""
     tracks = world.tracks()
-    found = [fault for id_ in world.mine for fault in _of_one(world, id_, tracks.get(id_), may_miss)]
+    found = [fault for id_ in world.mine for fault in _of_one(world, id_, tracks.get(id_))]
     return found + _of_windows(world, tracks)
 
 
-def _of_one(world: World, id_: UUID, track: Track | None, may_miss: bool) -> list[str]:
+def _of_one(world: World, id_: UUID, track: Track | None) -> list[str]:
     fate, said = world.pipeline.fates[id_], world.said.get(id_, [])
     judged = track.judged if track is not None else None
     wrong: list[str] = []
-    if judged is None or not judged.final:
+    if track is None or judged is None or not judged.final:
         return [f"no final outcome\n{path(world, id_)}"]
     expected = right(fate, world.terms)
-    if may_miss and fate.receipt == "unknown":
-        expected = expected | {"undelivered"}
+    if fate.receipt == "unknown" and fate.unread >= set(fate.appended):
+        expected = expected | {"undelivered"}  # what was never promised and could never be seen is not owed
     if judged.outcome not in expected:
         wrong.append(f"called {judged.outcome}, is {expected}")
-    hops = (judged.hop, *judged.spanned) if may_miss else (judged.hop,)  # over what nobody could read
-    if judged.outcome == "lost" and fate.gone_hop not in hops:
-        wrong.append(f"lost at {judged.hop}, really at {fate.gone_hop}")
+    hops = (judged.hop, *judged.spanned) if fate.unread else (judged.hop,)  # over what nobody could read
+    if judged.outcome == "lost" and not fate.gone_hops.intersection(hops):
+        wrong.append(f"lost at {judged.hop}, really at {sorted(fate.gone_hops)}")
     if far_late(fate, world.terms) and judged.outcome == "on_time" and "time_unknown" not in judged.flags:
         wrong.append("far too late, and called on time with its time known")
     if fate.gone_at is None and not fate.broke_promise and any(item.outcome == "lost" for item in said):
         wrong.append("called lost, and was not")
-    wrong += _flags(fate, set(map(str, judged.flags)), may_miss)
+    wrong += _flags(fate, set(map(str, judged.flags)))
+    shown = len(world.pipeline.rows.get(id_, ())) > 1 or fate.copied_at - fate.unread
+    if fate.copied_at and shown and "duplicated" not in judged.flags:
+        wrong.append("not called duplicated")
+    if fate.corrupted and "corrupt" not in judged.flags and _could_tell(world, fate, track):
+        wrong.append("not called corrupt")
     return [f"{text}\n{path(world, id_)}" for text in wrong]
 
 
-def _flags(fate: Fate, flags: set[str], may_miss: bool) -> list[str]:
+def _flags(fate: Fate, flags: set[str]) -> list[str]:
     wrong = []
     if "duplicated" in flags and not fate.copied_at and not fate.replayed:
         wrong.append("duplicated, and was not")
-    if fate.copied_at and "duplicated" not in flags and not may_miss:
-        wrong.append("not called duplicated")
     if "out_of_order" in flags and not fate.overtaken:
         wrong.append("out of order, and was not")
     if "corrupt" in flags and not fate.corrupted and not fate.copy_corrupted:
         wrong.append("corrupt, and was not")
-    if fate.corrupted and "corrupt" not in flags and not may_miss:
-        wrong.append("not called corrupt")
-    if "detoured" in flags and not fate.detoured and not may_miss:
+    if "detoured" in flags and not fate.detoured:
         wrong.append("detoured, and was not")
     return wrong
+
+
+def _could_tell(world: World, fate: Fate, track: Track) -> bool:
+    """Whether its content could be held against what was sent: it was not removed before it was read, and
+    its probe was configured (what nobody has the recipe of is not compared)."""
+    shown = STAGES[STAGES.index(fate.spoilt_into) :]
+    compared = any(seen.compared for seen in track.seen if seen.stage in shown)
+    return fate.spoilt_into not in fate.unread and (compared or world.names == {track.owed.probe})
 
 
 def _of_windows(world: World, tracks: Mapping[UUID, Track]) -> list[str]:

@@ -11,7 +11,7 @@ def path(world: World, id_: UUID) -> str:
     track = world.ledger.find(id_)
     lines = [
         f"canary {id_}: {fate.receipt} at {fate.sent_at:.1f}; {', '.join(fate.done)}",
-        f"  really: arrived {fate.arrived_at}, gone {fate.gone_at} {fate.gone_hop}",
+        f"  really: arrived {fate.arrived_at}, gone {fate.gone_at} {sorted(fate.gone_hops)}",
         *(
             f"  said {item.judged_at:%H:%M:%S}: {item.outcome} final={item.final} {item.hop} "
             f"{sorted(item.flags)} {item.reason}"

@@ -31,16 +31,22 @@ class Fate:
     appended: dict[str, float] = field(default_factory=dict)
     arrived_at: float | None = None
     gone_at: float | None = None
-    gone_hop: tuple[str, str] | None = None
+    gone_into: str = ""
+    gone_hops: set[tuple[str, str]] = field(default_factory=set)
+    """The hop where it went, as the monitor's stages were then and each time when they were changed since."""
     copied_at: set[str] = field(default_factory=set)
     replayed: bool = False
     corrupted: bool = False
+    spoilt_into: str = ""
     copy_corrupted: bool = False
     detoured: bool = False
     done: list[str] = field(default_factory=list)
     partition: int = 0
     broke_promise: bool = False
     overtaken: bool = False
+    unread: set[str] = field(default_factory=set)
+    """Stages of which retention removed a record of it before the monitor came to read it: what those showed,
+    nobody can know."""
 
 
 @dataclass(slots=True)
@@ -63,6 +69,13 @@ class Log:
     committed: int = 0
 
 
+def hop_into(stage: str, watched: Sequence[str]) -> tuple[str, str]:
+    """The hop on which something happened, as far as the monitor was told to watch."""
+    at = STAGES.index(stage)
+    before = [name for name in STAGES[:at] if name in watched]
+    return (before[-1] if before else "ingress", next(n for n in STAGES[at:] if n in watched))
+
+
 class Pipeline:
     """All of it. `tick` lets everything happen that is due by now."""
 
@@ -81,7 +94,8 @@ class Pipeline:
         self.promised_within = float("inf")
         self.answers: list[str] = []
         self.always = "accept"
-        self.watched: tuple[str, ...] = STAGES
+        self.watched: tuple[tuple[str, ...], ...] = (STAGES,)
+        """The stages that the monitor was told of, the newest last."""
         self._later: list[tuple[float, int, UUID]] = []
         self._order = count()
 
@@ -98,6 +112,13 @@ class Pipeline:
     def holds(self, ids: Collection[UUID]) -> bool:
         """Whether the ingress still holds one of these, and will append it."""
         return any(id_ in ids for _, _, id_ in self._later)
+
+    def watch(self, names: tuple[str, ...]) -> None:
+        """The monitor's stages are changed: what went before lies on another of its hops from now on."""
+        self.watched = (*self.watched, names)
+        for fate in self.fates.values():
+            if fate.gone_into:
+                fate.gone_hops.add(hop_into(fate.gone_into, names))
 
     # -- the ingress ------------------------------------------------------------------------------
 
@@ -151,6 +172,7 @@ class Pipeline:
         mangled = self.mangle if self._ordered("corrupt", stage, fate) else record.mangled
         if mangled not in LAWFUL:
             fate.corrupted |= not again
+            fate.spoilt_into = fate.spoilt_into or stage
             fate.copy_corrupted |= again
         if mangled:
             fate.done.append(f"mangled ({mangled})")
@@ -227,13 +249,8 @@ class Pipeline:
     def _gone(self, id_: UUID, into: str) -> None:
         fate = self.fates[id_]
         if fate.gone_at is None:
-            fate.gone_at, fate.gone_hop = self.clock.monotonic(), self._hop(into)
-
-    def _hop(self, into: str) -> tuple[str, str]:
-        """The hop on which something happened, as far as the monitor was told to watch."""
-        at = STAGES.index(into)
-        before = [name for name in STAGES[:at] if name in self.watched]
-        return (before[-1] if before else "ingress", next(n for n in STAGES[at:] if n in self.watched))
+            fate.gone_at, fate.gone_into = self.clock.monotonic(), into
+            fate.gone_hops.add(hop_into(into, self.watched[-1]))
 
     def _partition(self, id_: UUID) -> int:
         return self.fates[id_].partition

@@ -33,6 +33,8 @@ class SeekingTopic(VirtualTopic):
     ) -> None:
         super().__init__(pipeline, eyes, name=name, now=now, resume=resume)
         self.read = 0
+        self._taken: set[tuple[Place, int]] = set()
+        self._swept = {place: log.start for place, log in self._logs()}
         self._readings: dict[Place, Reading] = {}
         self._seeking = Seeking(reads.mode, topic=name, seek_after=reads.seek_after, above=reads.above)
         for (topic, partition), (offset, since, _) in self._at.items():
@@ -51,6 +53,7 @@ class SeekingTopic(VirtualTopic):
         if blind := self._eyes.blind.get(self._name, ""):
             return Look(self._name, started, started, blind=blind, positions_unreadable=blind)
         logs = dict(self._logs())
+        self._sweep(logs)
         for where, log in logs.items():
             if where not in self._readings:
                 side = SIDES[self._name][where[0]]
@@ -68,6 +71,14 @@ class SeekingTopic(VirtualTopic):
         self._seeking.saw(found, started)
         self._clock.advance(self._eyes.slow.get(self._name, 0.001))
         return self._told(started, found)
+
+    def _sweep(self, logs: dict[Place, Log]) -> None:
+        """Note in the fates what retention removed and this reader never took."""
+        for where, log in logs.items():
+            for n in range(self._swept[where], log.start):
+                if (where, n) not in self._taken:
+                    self._pipeline.fates[log.records[n].id].unread.add(self._name)
+            self._swept[where] = log.start
 
     def _told(self, started: datetime, found: Sequence[Sighting]) -> Look:
         hidden = self._name in self._eyes.no_positions
@@ -115,6 +126,7 @@ class SeekingTopic(VirtualTopic):
         self._seeking.hunted(hunt, len(log.records), now, now)
         for n, record in list(enumerate(log.records))[offset:]:
             self.read += 1
+            self._taken.add(((self._name, hunt.partition), n))
             seen = self._sighting((self._name, hunt.partition), n, record, "", (hunt.missed_at or now, now))
             yield self._timed(seen, record.at, hunt.missed_at)
 
@@ -126,6 +138,7 @@ class SeekingTopic(VirtualTopic):
         reading.read(len(log.records), end=len(log.records), sent_at=now, complete=False)
         for n, record in list(enumerate(log.records))[offset:]:
             self.read += 1
+            self._taken.add((where, n))
             seen = self._sighting(where, n, record, reading.side, (before or now, now))
             yield self._timed(seen, record.at, before)
 

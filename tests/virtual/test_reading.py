@@ -27,13 +27,13 @@ MODES = [
 IDS = [f"{reads.mode}-{reads.keys}" for reads in MODES]
 
 
-def _wrong(steps: list[Step], reads: Reads, *, may_miss: bool = False) -> list[str]:
+def _wrong(steps: list[Step], reads: Reads) -> list[str]:
     note(f"schedule: {steps}")
     with TemporaryDirectory() as folder:
         world = World(Path(folder) / "ledger.db", reads=reads)
         try:
             play(world, steps)
-            return faults(world, may_miss=may_miss)
+            return faults(world)
         finally:
             world.close()
 
@@ -44,8 +44,7 @@ def _wrong(steps: list[Step], reads: Reads, *, may_miss: bool = False) -> list[s
 def test_every_fault_of_the_pipeline_is_named_and_nothing_else(reads: Reads, steps: list[Step]) -> None:
     """Every loss at its hop, proven; nothing that is not so. What retention removed before anybody searched
     for it is lost over both hops beside it."""
-    expired = any(step.fault[0] == "expire" for step in steps)
-    assert _wrong(steps, reads, may_miss=expired) == []
+    assert _wrong(steps, reads) == []
 
 
 @pytest.mark.parametrize("reads", MODES, ids=IDS)
@@ -53,8 +52,7 @@ def test_every_fault_of_the_pipeline_is_named_and_nothing_else(reads: Reads, ste
 @given(steps=schedules(PIPELINE, INGRESS, MONITOR))
 def test_a_monitor_that_is_blinded_and_killed_is_right_in_the_end(reads: Reads, steps: list[Step]) -> None:
     """Blind, without a disk, killed, and reading little: right once it sees again."""
-    expired = any(step.fault[0] == "expire" for step in steps)
-    assert _wrong(steps, reads, may_miss=expired) == []
+    assert _wrong(steps, reads) == []
 
 
 @pytest.mark.parametrize("reads", MODES, ids=IDS)
@@ -62,8 +60,7 @@ def test_a_monitor_that_is_blinded_and_killed_is_right_in_the_end(reads: Reads, 
 @given(steps=schedules(PIPELINE, INGRESS, CLOCKS))
 def test_clocks_that_step_change_no_verdict(reads: Reads, steps: list[Step]) -> None:
     """Records' times lead hunts astray then, and nothing else."""
-    expired = any(step.fault[0] == "expire" for step in steps)
-    assert _wrong(steps, reads, may_miss=expired) == []
+    assert _wrong(steps, reads) == []
 
 
 @pytest.mark.parametrize("reads", [MODES[2], MODES[4], MODES[5]], ids=[IDS[2], IDS[4], IDS[5]])

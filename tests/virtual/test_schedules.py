@@ -18,13 +18,13 @@ BOUNDED = settings(
 )
 
 
-def _wrong(steps: list[Step], **how: bool) -> list[str]:
+def _wrong(steps: list[Step]) -> list[str]:
     note(f"schedule: {steps}")
     with TemporaryDirectory() as folder:
         world = World(Path(folder) / "ledger.db")
         try:
             play(world, steps)
-            return faults(world, **how)
+            return faults(world)
         finally:
             world.ledger.close()
 
@@ -40,13 +40,11 @@ def test_every_fault_of_the_pipeline_is_named_and_nothing_else(steps: list[Step]
 @given(schedules(PIPELINE, INGRESS, MONITOR))
 def test_a_monitor_that_is_blinded_and_killed_is_right_in_the_end(steps: list[Step]) -> None:
     """Blind, without a disk, killed: once it sees again, every outcome is right and none ever lied."""
-    expired = any(step.fault[0] == "expire" for step in steps)
-    assert _wrong(steps, may_miss=expired) == []
+    assert _wrong(steps) == []
 
 
 @BOUNDED
 @given(schedules(PIPELINE, INGRESS, CLOCKS))
 def test_clocks_that_step_and_a_monitor_that_stops_change_no_verdict(steps: list[Step]) -> None:
     """An hour forth, an hour back, asleep, stopped: nothing is called lost that is not."""
-    expired = any(step.fault[0] == "expire" for step in steps)
-    assert _wrong(steps, may_miss=expired) == []
+    assert _wrong(steps) == []

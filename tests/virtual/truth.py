@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tests.virtual.naming import Named
 from tests.virtual.oracle import far_late, right
-from tests.virtual.pipeline import HOP_BEFORE, STAGES, Fate
+from tests.virtual.pipeline import HOP_BEFORE, STAGES, Fate, hop_into
 from tests.virtual.terms import Terms
 from tests.virtual.world import World
 
@@ -23,10 +23,11 @@ sending here, where one thread takes all the steps in turn)."""
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What must be said of one canary: any of these outcomes, at this hop, with all of these flags."""
+    """What must be said of one canary: any of these outcomes, at one of these hops (as the stages were told;
+    none where no hop is to be named), with all of these flags."""
 
     outcomes: frozenset[str]
-    hop: tuple[str, str] | None
+    hops: frozenset[tuple[str, str]]
     flags: frozenset[str]
     struck_at: float
     proven_at: float
@@ -51,7 +52,7 @@ def harm(fate: Fate, terms: Terms) -> Harm | None:
     lost = outcomes == {"lost"}
     return Harm(
         frozenset(outcomes),
-        fate.gone_hop if lost else None,
+        frozenset(fate.gone_hops) if lost else frozenset(),
         frozenset(flags),
         struck_at=fate.sent_at if fate.gone_at is None else fate.gone_at,
         proven_at=_proven(fate, terms.patience),
@@ -62,7 +63,7 @@ def _proven(fate: Fate, patience: float) -> float:
     """When everything lay open that proves it: the consumer passed it, the patience ran out, it came."""
     if fate.arrived_at is not None:
         return fate.arrived_at
-    if fate.gone_at is None or fate.gone_hop == HOP_BEFORE[STAGES[0]]:
+    if fate.gone_at is None or fate.gone_into == STAGES[0]:
         return fate.sent_at + patience
     return fate.gone_at
 
@@ -70,7 +71,8 @@ def _proven(fate: Fate, patience: float) -> float:
 def unexplained(world: World, *faults: Named) -> list[str]:
     """Keys of pages that were opened and that nothing which really happened accounts for."""
     fates = [fate for one in (world, *world.others) for fate in one.pipeline.fates.values()]
-    owed = {key for fault in faults for key in _of_a_fault(fault)} | set(_explained(fates, world.terms))
+    owed = {key for fault in faults for key in _of_a_fault(fault)}
+    owed |= set(_explained(fates, world.terms, world.pipeline.watched))
     return [
         notice.key
         for notice in world.opened()
@@ -88,18 +90,18 @@ def _of_a_fault(fault: Named) -> Iterator[str]:
         yield "undelivered:"
 
 
-def _explained(fates: Sequence[Fate], terms: Terms) -> Iterator[str]:
+def _explained(fates: Sequence[Fate], terms: Terms, watched: Sequence[Sequence[str]]) -> Iterator[str]:
     for fate in fates:
         yield from _of_its_way(fate)
         yield from _of_its_end(fate, terms.objective)
         if fate.gone_at is None:
-            yield from _behind(fate, terms.patience)
+            yield from _behind(fate, terms.patience, watched)
 
 
 def _of_its_end(fate: Fate, objective: float) -> Iterator[str]:
-    if fate.gone_hop is not None:
-        yield f"lost:{'->'.join(fate.gone_hop)}"
-        yield f"behind:{'->'.join(fate.gone_hop)}"
+    for hop in fate.gone_hops:
+        yield f"lost:{'->'.join(hop)}"
+        yield f"behind:{'->'.join(hop)}"
     if fate.broke_promise:
         yield f"lost:{'->'.join(HOP_BEFORE[STAGES[0]])}"
     took = float("inf") if fate.arrived_at is None else fate.arrived_at - fate.sent_at
@@ -125,8 +127,8 @@ def _of_its_way(fate: Fate) -> Iterator[str]:
             yield from (f"{kind}:{stage}" for stage in STAGES)
 
 
-def _behind(fate: Fate, patience: float) -> Iterator[str]:
+def _behind(fate: Fate, patience: float, watched: Sequence[Sequence[str]]) -> Iterator[str]:
     times = [fate.sent_at, *(fate.appended.get(stage, float("inf")) for stage in STAGES)]
     for stage, (before, after) in zip(STAGES, pairwise(times), strict=True):
         if before < float("inf") and after - before > patience:
-            yield f"behind:{'->'.join(HOP_BEFORE[stage])}"
+            yield from (f"behind:{'->'.join(hop_into(stage, names))}" for names in watched)

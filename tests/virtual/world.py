@@ -76,6 +76,8 @@ class World:
     shared: Pipeline | None = None
     others: list["World"] = field(default_factory=list)
     mine: set[UUID] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    """What the probe has been called so far."""
     seekers: dict[str, SeekingTopic] = field(default_factory=dict)
     inbox: Inbox = field(init=False)
     pipeline: Pipeline = field(init=False)
@@ -90,6 +92,7 @@ class World:
 
     def _start(self) -> None:
         self.runs += 1
+        self.names.add(self.probe)
         if not self.path.exists():
             self.path.write_bytes(new_ledger())
         self.ledger = self.opens(self.path)
