@@ -1,11 +1,18 @@
-"""`python -m tests.scoreboard`: play every fault and a clean day, write docs/scoreboard.md and .json."""
+"""`python -m tests.scoreboard [ROW...]`: plays every fault and a clean day, writes docs/scoreboard.*.
+
+With rows named, only those are played again; what was published of the others stays.
+"""
 
 import sys
 
-from tests.scoreboard.board import play_all
-from tests.scoreboard.table import summary, write
+from tests.scoreboard.board import play_all, play_some
+from tests.scoreboard.table import read, summary, write
 
 if __name__ == "__main__":
-    rows, peace = play_all()
+    if sys.argv[1:]:
+        published, peace = read()
+        rows = play_some(sys.argv[1:], published)
+    else:
+        rows, peace = play_all()
     write(rows, peace)
     sys.stdout.write(summary(rows, peace) + "\n")

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from canary.probe import Schedule
 from tests.virtual.oracle import faults
 from tests.virtual.pipeline import EVENTS, PROCESSED
+from tests.virtual.telling import told
 from tests.virtual.terms import Terms
 from tests.virtual.truth import unexplained
 from tests.virtual.world import World
@@ -51,7 +52,7 @@ def day(hours: int = 24, seed: int = 1) -> Day:
                 _run(world, chance, HOUR / 2 - spent)
             world.finish(tick=TICK, peace=300)
             world.run(180, TICK)  # the last window and its grace
-            wrong, pages = tuple(faults(world)), tuple(unexplained(world))
+            wrong, pages = tuple(faults(world)), tuple(told(world, key) for key in unexplained(world))
             return Day(hours, len(world.mine), restarts, deployments, wrong, pages)
         finally:
             world.close()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from alerts.condition import Kind, Notice
 from canary.values import Track
-from tests.virtual.failing import FailingLedger, place_in
-from tests.virtual.faults import CATALOGUE
+from tests.scoreboard.rows import ROWS, world_for
+from tests.scoreboard.traffic import BusyWorld
 from tests.virtual.naming import Named
 from tests.virtual.oracle import faults
 from tests.virtual.pipeline import PROCESSED
+from tests.virtual.telling import told
 from tests.virtual.truth import Harm, harm, unexplained
 from tests.virtual.world import World
 
@@ -40,8 +41,8 @@ class Play:
 
 
 def played(name: str, *, folder: Path, times: int = len(BEGINS)) -> tuple[Play, ...]:
-    """The first plays of one fault of the catalogue, their ledger in that folder."""
-    return tuple(_play(CATALOGUE[name], begins, folder) for begins in BEGINS[:times])
+    """The first plays of one row's fault, their ledger in that folder."""
+    return tuple(_play(ROWS[name], begins, folder) for begins in BEGINS[:times])
 
 
 def quiet(fault: Named) -> bool:
@@ -50,7 +51,7 @@ def quiet(fault: Named) -> bool:
 
 
 def _play(fault: Named, begins: float, folder: Path) -> Play:
-    world = World(place_in(folder), opens=FailingLedger.quick)
+    world = world_for(fault.name, folder)
     try:
         return _scored(world, fault, *_run(world, fault, begins))
     finally:
@@ -76,22 +77,24 @@ def _run(world: World, fault: Named, begins: float) -> tuple[float, float]:
 def _scored(world: World, fault: Named, began: float, ended: float) -> Play:
     tracks = world.tracks()
     play = Play(
-        wrong=faults(world, may_miss=fault.may_miss),
-        false_pages=unexplained(world, fault),
+        wrong=faults(world),
+        false_pages=[told(world, key) for key in unexplained(world, fault)],
         to_page=[at - began for at, _ in _first(world, fault, Kind.OPENED, began)],
         to_end=[max(0.0, at - ended) for at, _ in _first(world, fault, Kind.RESOLVED, began)],
         page=next((title for _, title in _first(world, fault, Kind.OPENED, began)), ""),
     )
     if len(play.to_end) < len(play.to_page):
         play.wrong.append(f"a page was never called over: {world.inbox.unresolved()}")
-    told = {*world.inbox.muted(), *(notice.key for notice in world.opened())}
+    keys = {*world.inbox.muted(), *(notice.key for notice in world.opened())}
     judged = [track.judged for track in tracks.values() if track.judged is not None]
     got = {item.outcome.value for item in judged} | {flag.value for item in judged for flag in item.flags}
     play.wrong += [f"nobody was called {what}" for what in fault.expects - got]
-    play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in told)]
+    play.missing_pages = [page for page in fault.pages if not any(key.startswith(page) for key in keys)]
     for id_ in world.mine:
         if (done := harm(world.pipeline.fates[id_], world.terms)) is not None and id_ in tracks:
             _count(play, world, done, tracks[id_])
+    if isinstance(world, BusyWorld):
+        _count_events(play, world)
     if not play.injected and fault.pages:  # nothing was done to a canary: the fault itself is what is found
         play.injected = 1
         play.found = play.named = int(not play.missing_pages)
@@ -105,13 +108,27 @@ def _count(play: Play, world: World, done: Harm, track: Track) -> None:
         return
     flags = {flag.value for flag in judged.flags}
     found = judged.outcome.value != "on_time" or bool(flags & {"duplicated", "corrupt", "detoured"})
-    right = judged.outcome.value in done.outcomes and (done.hop is None or judged.hop == done.hop)
+    right = judged.outcome.value in done.outcomes and (not done.hops or judged.hop in done.hops)
     play.found += found
     play.named += found and right and done.flags <= flags
     if found and done.outcomes != {"late"}:
         said = world.said_at[track.owed.id]
         play.after_fault.append(max(0.0, said - done.struck_at))
         play.after_proof.append(max(0.0, said - max(done.proven_at, _due(world, track))))
+
+
+def _count_events(play: Play, world: BusyWorld) -> None:
+    """The same of real events, which an audit knows by their offsets."""
+    gone = set(world.gone)
+    right = gone & set(world.found)
+    play.injected += len(gone)
+    play.found += len(right)
+    play.named += len(right)
+    play.wrong += [f"real events called lost that were not: {sorted(set(world.found) - gone)[:10]}"][
+        : len(set(world.found) - gone)
+    ]
+    play.after_fault += [world.found[offset] - world.struck_at for offset in right]
+    play.after_proof += [world.found[offset] - max(world.struck_at, world.audit_due) for offset in right]
 
 
 def _due(world: World, track: Track) -> float:

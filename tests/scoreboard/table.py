@@ -9,14 +9,16 @@ from typing import Any
 
 from tests.scoreboard.clean import Day
 from tests.scoreboard.plays import Play
-from tests.virtual.faults import CATALOGUE
+from tests.scoreboard.rows import ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.parent / "README.md"
+BEGINS, ENDS = "<!-- made by make scoreboard -->", "<!-- made by make scoreboard: to here -->"
 Times = tuple[float, float] | None
 """p50 and p99 in seconds; None where nothing was to be told."""
 
 REASONS: Mapping[str, str] = {
-    " slow": "each look takes 2 s, and what proves a loss has to be looked at first",
+    " slow.": "each look takes 2 s, and what proves a loss has to be looked at first",
     "positions of raw unreadable": "the proof is the position, and comes when it can be read again",
     "answers for every second id only": "half of each answer is missing, and is asked for again",
     "retention overtakes": "two readings are needed: that the topic begins later, and that nobody has it",
@@ -59,7 +61,7 @@ def row(name: str, plays: Sequence[Play]) -> Row:
     missing = sum(len(play.missing_pages) for play in plays)
     return Row(
         fault=name,
-        kind=CATALOGUE[name].kind,
+        kind=ROWS[name].kind,
         injected=sum(play.injected for play in plays),
         found=sum(play.found for play in plays),
         named=sum(play.named for play in plays),
@@ -70,7 +72,7 @@ def row(name: str, plays: Sequence[Play]) -> Row:
         page=next((play.page for play in plays if play.page), ""),
         wrong=sum(len(play.wrong) for play in plays) + missing,
         false_pages=sum(len(play.false_pages) for play in plays),
-        reason=next((why for part, why in REASONS.items() if part in name), ""),
+        reason=next((why for part, why in REASONS.items() if part in f"{name}."), ""),
     )
 
 
@@ -115,11 +117,14 @@ def _tuples(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write(rows: Sequence[Row], peace: Day) -> None:
-    """Both documents."""
+    """Both documents, and the README's part between its marks."""
     DOCS.mkdir(exist_ok=True)
     told = {"rows": [asdict(one) for one in rows], "clean": asdict(peace)}
     (DOCS / "scoreboard.json").write_text(json.dumps(told, indent=1) + "\n")
     (DOCS / "scoreboard.md").write_text(markdown(rows, peace))
+    before, _, rest = README.read_text().partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    README.write_text(f"{before}{BEGINS}\n{summary(rows, peace)}\n{ENDS}{after}")
 
 
 def markdown(rows: Sequence[Row], peace: Day) -> str:
@@ -128,7 +133,9 @@ def markdown(rows: Sequence[Row], peace: Day) -> str:
         "# How often the monitor is right\n\n"
         "Made by `make scoreboard`: every fault is played in virtual time against the program itself (its\n"
         "watch, ledger, rules and pager; the edges are in memory), twice, and an oracle that knows what was\n"
-        "really done to each canary compares. Windows of 10 s with 10 s of grace, an objective of 5 s.\n"
+        "really done to each canary compares. In rows *on the wire* the program's own HTTP edge posts to a\n"
+        "server on the same machine, which drips, half-closes or refuses; the block of real events is found\n"
+        "by the running audit, and counted in events. Windows of 10 s, 10 s of grace, an objective of 5 s.\n"
         "Where a fault itself must not be told (a lawful change, a restart, a clock), two are lost\n"
         "amid it, and have to be found. Times are p50 / p99 in seconds: from the fault to the verdict,\n"
         "from the proof (or the end of window and grace, where that is later) to the verdict, and from the\n"

@@ -7,8 +7,8 @@ import pytest
 from tests.scoreboard.board import play_all
 from tests.scoreboard.clean import Day
 from tests.scoreboard.plays import played
-from tests.scoreboard.table import DOCS, Row, read, summary, worse
-from tests.virtual.faults import CATALOGUE
+from tests.scoreboard.rows import ROWS
+from tests.scoreboard.table import BEGINS, DOCS, ENDS, README, Row, markdown, read, summary, worse
 
 pytestmark = pytest.mark.timeout(1500)
 Board = tuple[dict[str, Row], Day]
@@ -21,7 +21,7 @@ def board() -> Board:
     return {one.fault: one for one in rows}, peace
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", ROWS)
 def test_each_fault_is_found_and_named_and_nothing_else_is_said(
     board: Board, name: str, tmp_path: Path
 ) -> None:
@@ -36,13 +36,15 @@ def test_each_fault_is_found_and_named_and_nothing_else_is_said(
 def test_no_row_is_worse_than_the_published_one(board: Board) -> None:
     """`make scoreboard` publishes; a fault that is new has no row yet, and fails here until it has."""
     published = {one.fault: one for one in read()[0]}
-    assert set(published) == set(CATALOGUE)
+    assert set(published) == set(ROWS)
     assert [item for name, row in board[0].items() for item in worse(row, published[name])] == []
 
 
 def test_the_readme_shows_what_was_published() -> None:
-    """Word for word."""
-    assert summary(*read()) in (DOCS.parent / "README.md").read_text()
+    """Word for word, between its marks; and the page for people is what the figures say."""
+    between = README.read_text().partition(BEGINS)[2].partition(ENDS)[0]
+    assert between.strip() == summary(*read())
+    assert (DOCS / "scoreboard.md").read_text() == markdown(*read())
 
 
 def test_a_clean_day_ends_without_a_false_alarm(board: Board) -> None:
