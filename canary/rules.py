@@ -31,6 +31,7 @@ from canary.scene import (
     current,
     diagram,
     lanes,
+    looking,
     promised,
     reason,
     sent,
@@ -39,9 +40,6 @@ from canary.scene import (
 from reconcile.outcome import Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
-LOOK_WITHIN = timedelta(seconds=30)
-"""So long a last look may take: it has a pace of its own, and a restart or a slow table holds it up."""
-
 OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
 """Keys of conditions that only a readable last stage can begin or end."""
 
@@ -109,7 +107,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             overdue = entry.judged is not None and entry.judged.outcome is Outcome.OVERDUE
             early = not entry.seen and scene.now - entry.waits_from < scene.patience + SETTLING
             # early: the ingress may still be about to append it; looking: it may be found at once
-            if overdue and promised(entry) and not early and not _looking(scene, entry):
+            if overdue and promised(entry) and not early and not looking(scene, entry):
                 by_hop[_waiting_hop(names, entry)].append(entry)
     for hop, entries in by_hop.items():
         oldest = min(e.owed.sent_at for e in entries)
@@ -132,12 +130,6 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             diagram=diagram(scene.names, hop, "~"),
             considered=sent(scene, entries),
         )
-
-
-def _looking(scene: Scene, entry: Entry) -> bool:
-    """Whether its consumer is past it and only the last look is awaited: that it is behind is not so."""
-    since = entry.look_owed_since
-    return since is not None and not entry.last_look_problem and scene.now - since < LOOK_WITHIN
 
 
 def _waiting_hop(names: Sequence[str], entry: Entry) -> Hop:

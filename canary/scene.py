@@ -14,6 +14,8 @@ from reconcile.outcome import INGRESS, Receipt
 
 Hop = tuple[str, str]
 MAX_IDS = 10
+LOOK_WITHIN = timedelta(seconds=30)
+"""So long a last look may take: it has a pace of its own, and a restart or a slow table holds it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ def condition(
         considered=considered,
         muted_by=tuple(muted_by),
     )
+
+
+def looking(scene: Scene, entry: Entry) -> bool:
+    """Whether its consumer is past it and only the last look is awaited: that it is behind is not so."""
+    since = entry.look_owed_since
+    return since is not None and not entry.last_look_problem and scene.now - since < LOOK_WITHIN
 
 
 def promised(entry: Entry) -> bool:

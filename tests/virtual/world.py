@@ -55,7 +55,7 @@ TERMS = Terms(objective=5, patience=8, lost_after=600)
 @dataclass(slots=True)
 class World:
     """Everything, and what the monitor said so far: `said` holds each canary's verdicts in order, `said_at`
-    when the first that was final came."""
+    when the first that was final came; `names` are the probe's so far."""
 
     path: Path
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -77,7 +77,6 @@ class World:
     others: list["World"] = field(default_factory=list)
     mine: set[UUID] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
-    """What the probe has been called so far."""
     seekers: dict[str, SeekingTopic] = field(default_factory=dict)
     inbox: Inbox = field(init=False)
     pipeline: Pipeline = field(init=False)
@@ -272,8 +271,6 @@ class World:
         for report in (*settled.windows, *settled.reports.values()):
             if sum(report.outcomes.values()) != report.sent:
                 raise AssertionError(f"the sum law is broken: {report}")
-
-    # -- what the monitor says ------------------------------------------------------------------------
 
     def track(self, id_: UUID) -> Track:
         """What the ledger says of one canary."""
