@@ -10,6 +10,7 @@ from typing import Any
 from tests.scoreboard.clean import Day
 from tests.scoreboard.plays import Play
 from tests.scoreboard.rows import ROWS
+from tests.scoreboard.traffic import BUSY
 
 DOCS = Path(__file__).parents[2] / "docs"
 README = DOCS.parent / "README.md"
@@ -157,12 +158,13 @@ def summary(rows: Sequence[Row], peace: Day) -> str:
     injected, found, named = (
         sum(getattr(one, name) for one in rows) for name in ("injected", "found", "named")
     )
+    events = sum(one.injected for one in rows if one.fault in BUSY)
     wrong, false = sum(one.wrong for one in rows), sum(one.false_pages for one in rows)
     slow = sum(bool(one.from_proof and one.from_proof[1] > 2.0) for one in rows)
     return "\n".join(
         (
-            f"**{len(rows)} faults, {injected:,} injected, {found:,} found, {named:,} named right; "
-            f"{wrong} wrong verdicts, {false} false pages.** "
+            f"**{len(rows)} faults, {injected:,} injected ({events:,} of them real events), {found:,} found, "
+            f"{named:,} named right; {wrong} wrong verdicts, {false} false pages.** "
             f"In {len(rows) - slow} of {len(rows)} the verdict came within 2 s of its proof.",
             "",
             f"A clean day: {peace.hours} h, {peace.canaries:,} canaries, {peace.deployments} deployments, "

@@ -82,6 +82,9 @@ class Heard:
         if report.counts.get(Fate.LOST, 0):
             self._hear(report)
 
+    def open(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Nobody here counts them."""
+
     def failed(self, stage: str) -> None:
         raise AssertionError(f"{stage} could not be audited")
 

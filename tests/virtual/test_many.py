@@ -4,6 +4,7 @@ Two classes, so that each of two workers takes one; `python -m tests.virtual.man
 """
 
 import os
+import sys
 import time
 
 import pytest
@@ -32,7 +33,8 @@ class _Half:
         wrong = play_range(seeds)
         took = f"{time.monotonic() - began:.0f} s ({time.process_time() - spent:.0f} s of a core)"
         with capsys.disabled():
-            print(f"\n{len(seeds)} schedules from {seeds.start} on in {took}, {len(wrong)} wrong")  # noqa: T201
+            told = f"{len(seeds)} schedules from {seeds.start} on in {took}, {len(wrong)} wrong\n"
+            sys.stderr.write(told)  # which a worker of pytest-xdist shares with who started it
         assert not wrong, "\n\n".join(wrong)
 
 
