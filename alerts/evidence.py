@@ -18,11 +18,10 @@ def shaped(condition: Condition, rule: Rule, *, open_: bool) -> Condition | None
     least = rule.open_at
     if open_ and least is not None and rule.close_at is not None:
         least = min(least, rule.close_at)
-    measure = condition.measure
-    if measure is not None and least is not None and measure < least:
+    if least is not None and (measure := condition.measure) is not None and measure < least:
         return None
     severity = rule.severity or condition.severity
-    if _thin(condition, rule):
+    if condition.considered and _thin(condition, rule):
         if rule.thin is not None:
             severity = min(severity, rule.thin, key=lambda one: one.weight)
         elif not open_:
@@ -31,9 +30,8 @@ def shaped(condition: Condition, rule: Rule, *, open_: bool) -> Condition | None
 
 
 def _thin(condition: Condition, rule: Rule) -> bool:
-    """Where nothing is counted there is nothing to be too few."""
-    few = condition.considered < rule.min_events or condition.count < rule.min_bad
-    return bool(condition.considered) and few
+    """Too few of those that are counted; where nothing is counted, nothing can be too few."""
+    return condition.considered < rule.min_events or condition.count < rule.min_bad
 
 
 def by_key(conditions: Iterable[Condition]) -> Mapping[str, Condition]:
@@ -69,8 +67,9 @@ def crowded(
     kinds: dict[str, list[Condition]] = {}
     for key, condition in present.items():
         if key not in known and not (apart.silences and apart.silence(key)):
-            kinds.setdefault(crowd_of(key), []).append(condition)
-    for key, members in kinds.items():
+            kinds.setdefault(key.partition(":")[0], []).append(condition)
+    for kind, members in kinds.items():
+        key = kind + CROWD
         if len(members) > most or key in known:
             keys = [one.key for one in members]
             for one in keys:
@@ -85,7 +84,7 @@ def _rank(condition: Condition) -> tuple[int, int, str]:
 
 def _together(key: str, members: list[Condition]) -> Condition:
     """One condition that speaks for all of a group, in the words of its worst."""
-    worst = max(members, key=lambda one: (one.severity.weight, one.count, one.key))
+    worst = max(_severest(members), key=lambda one: (one.count, one.key))
     names = sorted({one.member or one.key for one in members}, key=lambda name: (len(name), name))
     shown = ", ".join(names[:MOST_MEMBERS])
     more = f" and {len(names) - MOST_MEMBERS} more" if len(names) > MOST_MEMBERS else ""
@@ -97,7 +96,17 @@ def _together(key: str, members: list[Condition]) -> Condition:
         facts=(*worst.facts, ("all of them", f"{len(names)}: {shown}{more}")),
         count=sum(one.count for one in members),
         considered=sum(one.considered for one in members),
-        muted_by=tuple(sorted(set(worst.muted_by).intersection(*(one.muted_by for one in members)))),
+        muted_by=_common(worst.muted_by, members),
         group="",
         member="",
     )
+
+
+def _severest(members: list[Condition]) -> list[Condition]:
+    severity = max({one.severity for one in members}, key=lambda one: one.weight)
+    return [one for one in members if one.severity is severity]
+
+
+def _common(causes: tuple[str, ...], members: list[Condition]) -> tuple[str, ...]:
+    """Those of the causes that all of them have."""
+    return tuple(sorted(set(causes).intersection(*(one.muted_by for one in members)))) if causes else ()

@@ -62,6 +62,8 @@ class Rules:
 
     def of(self, key: str) -> Rule:
         """The rule for this key."""
+        if not self.by_prefix:
+            return self.default
         fitting = [prefix for prefix in self.by_prefix if key.startswith(prefix)]
         return self.by_prefix[max(fitting, key=len)] if fitting else self.default
 

@@ -7,7 +7,7 @@ from alerts.condition import Condition, Severity
 from canary.amend import stage_of
 from canary.book import Entry
 from canary.lately import changed, first
-from canary.scene import Scene, canaries, condition, current, sent
+from canary.scene import Scene, canaries, condition, current, figures, sent
 from reconcile.outcome import Flag
 
 KINDS = {
@@ -31,7 +31,7 @@ def flagged(scene: Scene) -> Iterator[Condition]:
                 f"{canaries(entries)} {words} {stage}",
                 entries,
                 facts=(
-                    ("count", str(len(entries))),
+                    *figures(scene, str(flag).replace("_", " "), len(entries), entries),
                     *_details(flag, entries, stage),
                     *changed(scene, [stage], first(entries)),
                 ),

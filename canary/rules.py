@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from alerts.condition import Condition, Severity
@@ -30,6 +30,7 @@ from canary.scene import (
     condition,
     current,
     diagram,
+    figures,
     lanes,
     looking,
     promised,
@@ -37,6 +38,7 @@ from canary.scene import (
     sent,
     span,
 )
+from canary.values import WindowReport
 from reconcile.outcome import Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
@@ -86,9 +88,7 @@ def _lost(scene: Scene) -> Iterator[Condition]:
             f"{canaries(entries)} lost between {hop[0]} and {hop[1]}",
             entries,
             facts=(
-                ("sent in the last window", str(sent(scene, entries))),
-                ("lost", str(len(entries))),
-                ("since", clock(min(e.owed.sent_at for e in entries))),
+                *figures(scene, "lost", len(entries), entries),
                 ("proof", reason(entries)),
                 ("lanes", lanes(entries)),
                 *of_losses(scene, hop, entries),
@@ -112,8 +112,7 @@ def _behind(scene: Scene) -> Iterator[Condition]:
     for hop, entries in by_hop.items():
         oldest = min(e.owed.sent_at for e in entries)
         facts = [
-            ("overdue", str(len(entries))),
-            ("oldest sent", f"{clock(oldest)} ({span(scene.now - oldest)} ago)"),
+            *figures(scene, "overdue", len(entries), entries, since=_ago(scene, oldest)),
             ("why", reason(entries)),
             ("lanes", lanes(entries)),
             *_backlog(scene, hop),
@@ -130,6 +129,10 @@ def _behind(scene: Scene) -> Iterator[Condition]:
             diagram=diagram(scene.names, hop, "~"),
             considered=sent(scene, entries),
         )
+
+
+def _ago(scene: Scene, at: datetime) -> str:
+    return f"{clock(at)} ({span(scene.now - at)} ago)"
 
 
 def _waiting_hop(names: Sequence[str], entry: Entry) -> Hop:
@@ -188,20 +191,20 @@ def _stored(scene: Scene) -> Iterator[Condition]:
     entries = current(scene, lambda e: e.receipt is Receipt.REFUSED and bool(e.seen))
     if entries:
         title = f"{canaries(entries)} stored after the ingress refused them"
-        facts = (("answer", answer(entries)), *changed(scene, scene.names[:2], first(entries)))
+        numbers = figures(scene, "stored", len(entries), entries)
+        facts = (*numbers, ("answer", answer(entries)), *changed(scene, scene.names[:2], first(entries)))
         yield condition("stored_after_refusal", Severity.TICKET, title, entries, facts=facts)
 
 
 def by_window(scene: Scene) -> Iterator[Condition]:
     """What the last settled window of each probe says by itself."""
     for probe, report in scene.latest.items():
-        hop = (scene.names[0], scene.names[-1])
         window = ("window", f"{clock(report.start)} to {clock(report.end)}")
         if late := report.outcomes[Outcome.LATE]:
             entries = _of(scene, probe, Outcome.LATE)
-            worst = ("worst latency", f"{report.latency.get('max', 0):.1f} s")
             title = f"{late} of {report.sent} canaries of {probe} late"
-            facts = (window, worst, *_slowest(scene), *changed(scene, scene.names, report.start))
+            numbers = figures(scene, "late", late, entries, probe=probe)
+            facts = (window, *numbers, *_slowest(scene), *changed(scene, scene.names, report.start))
             yield condition(
                 f"late:{probe}",
                 Severity.TICKET,
@@ -214,33 +217,22 @@ def by_window(scene: Scene) -> Iterator[Condition]:
         if rejected := report.outcomes[Outcome.REJECTED]:
             entries = _of(scene, probe, Outcome.REJECTED)
             title = f"{rejected} of {report.sent} canaries of {probe} rejected by the ingress"
-            facts = (
-                window,
-                ("answer", answer(entries)),
-                *of_refusals(scene, probe, entries),
-                *changed(scene, scene.names[:2], report.start),
-            )
+            facts = (window, *_answered(scene, Outcome.REJECTED, entries, report))
             yield condition(
                 f"rejected:{probe}",
                 Severity.PAGE,
                 title,
                 entries,
                 facts=facts,
-                diagram=diagram(scene.names, (hop[0], scene.names[1])),
+                diagram=diagram(scene.names, (scene.names[0], scene.names[1])),
                 count=rejected,
                 considered=report.sent,
             )
         if vanished := report.outcomes[Outcome.UNDELIVERED]:
             entries = _of(scene, probe, Outcome.UNDELIVERED)
-            title = (
-                f"{vanished} of {report.sent} canaries of {probe} undelivered (the ingress promised nothing)"
-            )
-            facts = (
-                window,
-                ("answer", answer(entries)),
-                *of_refusals(scene, probe, entries),
-                *changed(scene, scene.names[:2], report.start),
-            )
+            sent_ = f"{vanished} of {report.sent} canaries of {probe}"
+            title = f"{sent_} undelivered (the ingress promised nothing)"
+            facts = (window, *_answered(scene, Outcome.UNDELIVERED, entries, report))
             yield condition(
                 f"undelivered:{probe}",
                 Severity.TICKET,
@@ -250,18 +242,25 @@ def by_window(scene: Scene) -> Iterator[Condition]:
                 count=vanished,
                 considered=report.sent,
             )
-        if report.sent < report.due:
-            title = (
-                f"{probe} is not sending: {report.due - report.sent} of {report.due} canaries were not sent"
-            )
+        if (missed := report.due - report.sent) > 0:
+            title = f"{probe} is not sending: {missed} of {report.due} canaries were not sent"
             yield condition(
                 f"not_sending:{probe}",
                 Severity.TICKET if report.sent else Severity.PAGE,
                 title,
                 (),
-                facts=(window, *_why_not_sent(scene)),
-                count=report.due - report.sent,
+                facts=(window, *figures(scene, "not sent", missed, probe=probe), *_why_not_sent(scene)),
+                count=missed,
             )
+
+
+def _answered(
+    scene: Scene, what: Outcome, entries: Sequence[Entry], report: WindowReport
+) -> Iterator[tuple[str, str]]:
+    yield from figures(scene, what, report.outcomes[what], entries, probe=report.probe)
+    yield "answer", answer(entries)
+    yield from of_refusals(scene, report.probe, entries)
+    yield from changed(scene, scene.names[:2], report.start)
 
 
 def _why_not_sent(scene: Scene) -> Iterator[tuple[str, str]]:
@@ -282,7 +281,7 @@ def down(scene: Scene) -> Iterator[Condition]:
         if minutes and scene.now - minutes[-1] < scene.down_after + STILL_DOWN:
             title = f"Ingestion is down for {probe}: {len(minutes)} of the last 15 minutes"
             facts = (
-                ("since", clock(minutes[0])),
+                *figures(scene, "minutes down", len(minutes), probe=probe, since=clock(minutes[0])),
                 ("last", clock(minutes[-1])),
                 *changed(scene, scene.names, minutes[0]),
             )

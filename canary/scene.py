@@ -146,6 +146,28 @@ def sent(scene: Scene, entries: Iterable[Entry]) -> int:
     return sum(scene.latest[probe].sent for probe in probes if probe in scene.latest)
 
 
+def figures(
+    scene: Scene,
+    what: str,
+    count: int,
+    entries: Sequence[Entry] = (),
+    *,
+    probe: str | None = None,
+    since: str = "",
+) -> Iterator[tuple[str, str]]:
+    """What every message with numbers has, where it is known: how many of how many, since when, how slow."""
+    probes = {probe} if probe is not None else {entry.owed.probe for entry in entries}
+    reports = [scene.latest[name] for name in sorted(probes) if name in scene.latest]
+    if reports:
+        yield "sent in the last window", str(sum(report.sent for report in reports))
+    yield what, str(count)
+    starts = [entry.owed.sent_at for entry in entries] or [report.start for report in reports]
+    if since or starts:
+        yield "since", since or clock(min(starts))
+    if slowest := [report.latency["max"] for report in reports if "max" in report.latency]:
+        yield "worst latency", f"{max(slowest):.1f} s"
+
+
 def arrow(hop: Hop) -> str:
     """A hop as labels and keys have it."""
     return f"{hop[0]}->{hop[1]}"

@@ -37,6 +37,8 @@ def test_three_canaries_dropped_page_once_with_hop_and_ids_and_resolve(
     gone = sorted(str(id_) for id_, fate in world.pipeline.fates.items() if fate.gone_at is not None)
     told = [(n.kind, n.key) for n in world.inbox.notices]
     assert told == [(Kind.OPENED, f"lost:{hop}"), (Kind.RESOLVED, f"lost:{hop}")]
+    facts = dict(world.inbox.notices[0].content.facts)
+    assert facts.keys() >= {"sent in the last window", "lost", "since", "worst latency"}
     assert sorted(world.inbox.notices[0].content.ids) == gone
     assert len(gone) == 3
     assert faults(world) == []
