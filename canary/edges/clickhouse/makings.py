@@ -139,5 +139,5 @@ def column(row: Row) -> dict[str, str]:
 
 def moment(text: str, ahead: timedelta) -> datetime | None:
     """Unix seconds of a server's clock that is `ahead` of our line; None for a time that was never set."""
-    seconds = int(text) if text.isdigit() and len(text) < 11 else 0
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else 0
     return EPOCH + timedelta(seconds=seconds) - ahead if seconds else None

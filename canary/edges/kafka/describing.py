@@ -91,7 +91,7 @@ class TopicDescriber:
 def keeps(configs: Mapping[str, str]) -> Keeps | None:
     """How long a topic keeps records, by its settings."""
     told = configs.get("retention.ms", "")
-    if not told.lstrip("-").isdigit():
+    if not told.isascii() or not told.removeprefix("-").isdigit() or len(told) > 20:  # a long
         return None
     bound = configs.get("retention.bytes", "-1") != "-1"
     source = "retention.ms; retention.bytes may remove it earlier" if bound else "retention.ms"
