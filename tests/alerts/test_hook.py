@@ -86,6 +86,7 @@ def test_the_body_is_as_documented() -> None:
             "ids": ["1"],
             "count": 3,
             "worst": 0,
+            "amended": [],
             "opened_at": "2026-01-01T00:00:00.000000Z",
             "ended_at": None,
             "covers": [{"incident": 7, "kind": "still"}],
