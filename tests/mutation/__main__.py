@@ -4,14 +4,17 @@ import sys
 import time
 
 from tests.mutation.hunt import ROOT, all_mutants, hunted
+from tests.mutation.memory import Memory
 from tests.mutation.report import AIM, page, share, unexplained
+
+KNOWN = ROOT / "build" / "mutation.json"
 
 
 def main() -> int:
     """0 where enough were caught and every survivor is explained."""
     chosen, started = all_mutants(), time.monotonic()
     survivors = []
-    for number, (mutant, alive) in enumerate(hunted(chosen), 1):
+    for number, (mutant, alive) in enumerate(hunted(chosen, Memory(KNOWN)), 1):
         if alive:
             survivors.append(mutant)
             sys.stdout.write(

@@ -18,6 +18,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
+from tests.mutation.memory import Memory, fingerprint
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +63,16 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, _Loader(self._name, self._source))
 
 
+def test_files(module: str) -> list[Path]:
+    """Those that import this module."""
+    files = sorted((ROOT / "tests" / "reconcile").glob("test_*.py"))
+    return [path for path in files if module in path.read_text()]
+
+
 def tests(module: str) -> Iterator[Callable[[], object]]:
-    """Every test in the files that import this module, parameters filled in; examples before properties,
-    which take longer."""
+    """Every test in those files, parameters filled in; examples before properties, which take longer."""
     found: list[tuple[bool, Callable[[], object]]] = []
-    for path in sorted((ROOT / "tests" / "reconcile").glob("test_*.py")):
-        if module not in path.read_text():
-            continue
+    for path in test_files(module):
         spec = importlib.util.spec_from_file_location(f"mutation_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise ImportError(str(path))
@@ -116,21 +120,38 @@ def passes(module: str, source: str) -> bool:
     return process.exitcode == SURVIVED
 
 
-def survives(mutant: Mutant) -> bool:
-    """Whether every test passes on it."""
-    return passes(mutant.module, mutant.source())
+def _key(mutant: Mutant) -> str:
+    """Its tests, what they share, all the rules beside it, and this package, which runs them."""
+    shared = {
+        path for path in (ROOT / "tests" / "reconcile").glob("*.py") if not path.name.startswith("test_")
+    }
+    rules = set((ROOT / "reconcile").glob("*.py")) - {mutant.path}
+    ours = {Path(__file__), Path(__file__).with_name("mutants.py")}
+    return fingerprint(mutant.source(), {*test_files(mutant.module), *shared, *rules, *ours})
 
 
-def hunted(chosen: Sequence[Mutant], processes: int = 2) -> Iterator[tuple[Mutant, bool]]:
-    """Each, in its turn, with whether it survives."""
+def hunted(
+    chosen: Sequence[Mutant], memory: Memory | None = None, processes: int = 2
+) -> Iterator[tuple[Mutant, bool]]:
+    """Each, in its turn, with whether it survives; what the memory knows is not hunted."""
     if any(name.startswith("reconcile") for name in sys.modules):
         raise RuntimeError("reconcile is imported already: its mutants would not be. This is a bug.")
     _prepared()
     for path in sorted({one.path for one in chosen}):
         if not passes(f"{path.parent.name}.{path.stem}", path.read_text()):
             raise RuntimeError(f"{path}: a test fails on the original: no mutant of it could survive")
+    keys = [_key(one) for one in chosen] if memory else []
+
+    def survives(number: int) -> bool:
+        mutant = chosen[number]
+        alive = partial(passes, mutant.module, mutant.source())
+        return memory.told(keys[number], alive) if memory else alive()
+
     with ThreadPoolExecutor(processes) as pool:
-        yield from zip(chosen, pool.map(survives, chosen), strict=True)
+        for number, alive in enumerate(pool.map(survives, range(len(chosen)))):
+            yield chosen[number], alive
+            if memory and (number % 50 == 0 or number == len(chosen) - 1):
+                memory.keep(keys)
 
 
 def _prepared() -> None:

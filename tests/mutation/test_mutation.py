@@ -3,10 +3,12 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.mutation.hunt import ROOT, all_mutants
+from tests.mutation.memory import Memory, fingerprint
 from tests.mutation.report import reasons
 
 SAMPLE = 24
@@ -38,3 +40,20 @@ def test_a_mutant_differs_from_its_original_in_one_place() -> None:
     for one in random.Random(1).sample(all_mutants(), 10):
         assert one.before != one.after
         compile(one.source(), one.module, "exec")
+
+
+def test_an_end_is_remembered_until_something_that_decides_it_changes(tmp_path: Path) -> None:
+    """The mutant itself or a file that it is run with; what nobody asks for any more is forgotten."""
+    file, kept = tmp_path / "test_it.py", tmp_path / "known" / "ends.json"
+    file.write_text("assert one")
+    key = fingerprint("a mutant", [file])
+    memory = Memory(kept)
+    assert memory.told(key, lambda: True)
+    memory.keep([key, "never hunted"])
+    assert Memory(kept).told(key, lambda: False)
+    file.write_text("assert two")
+    others = [fingerprint("a mutant", [file]), fingerprint("another", [file])]
+    assert len({key, *others}) == 3
+    assert not any(Memory(kept).told(other, lambda: False) for other in others)
+    memory.keep([])
+    assert not Memory(kept).told(key, lambda: False)
