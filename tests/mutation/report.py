@@ -35,7 +35,8 @@ def _head(chosen: Sequence[Mutant], survivors: Sequence[Mutant]) -> Iterator[str
     yield ""
     yield (
         "Made by `make mutation`: each decision in `reconcile/` (a comparison, a condition, a number, "
-        "an outcome, a return) is changed, one at a time, and the tests of `reconcile` run on it."
+        "a word, an outcome, a return, something done) is changed, one at a time, and the tests of "
+        "`reconcile`, which pass on the original, run on it."
     )
     yield (
         f"{len(chosen) - len(survivors)} of {len(chosen)} mutants are caught "
@@ -55,6 +56,8 @@ def _table(chosen: Sequence[Mutant], survivors: Sequence[Mutant]) -> Iterator[st
 
 def _survivors(survivors: Sequence[Mutant]) -> Iterator[str]:
     yield "## Survivors"
+    yield ""
+    yield "They count as not caught."
     yield ""
     known = reasons()
     for one in survivors:
