@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import measures
 from bench.figures import Figure, as_json, into, markdown, setting, text
 from bench.lookup import lookups
-from bench.running import Load
+from bench.running import Load, NotUpError
 from canary.sandbox.handle import Handle, start
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--broker", default="tansu", help="as of the sandbox: tansu, kafka or HOST:PORT")
     told = parser.parse_args()
     found: list[Figure] = []
-    for figure in _measured(told.only, told.broker, measures.QUICK if told.quick else measures.Lengths()):
+    failed: list[str] = []
+    lengths = measures.QUICK if told.quick else measures.Lengths()
+    for figure in _measured(told.only, told.broker, lengths, failed):
         found.append(figure)
         _say(text([figure]).partition("\n")[2])
     where = setting(
@@ -44,15 +46,17 @@ def main() -> None:
         ", which shares the machine. CPU is the process's own, user and system, over a steady interval."
     )
     _say("\n" + text(found) + f"\n\n{where.machine}\n{where.versions}")
-    if not told.quick and set(told.only) == set(KINDS):
+    if not told.quick and not failed and set(told.only) == set(KINDS):
         DOCS.mkdir(exist_ok=True)
         (DOCS / "bench.md").write_text(markdown(found, where))
         (DOCS / "bench.json").write_text(as_json(found, where))
         README.write_text(into(README.read_text(), found, where))
-    sys.exit(0)
+    sys.exit(1 if failed else 0)
 
 
-def _measured(only: Sequence[str], broker: str, lengths: measures.Lengths) -> Iterator[Figure]:
+def _measured(
+    only: Sequence[str], broker: str, lengths: measures.Lengths, failed: list[str]
+) -> Iterator[Figure]:
     plans: tuple[tuple[int, dict[str, Callable[[Handle], Sequence[Figure]]]], ...] = (
         (64, {"cpu-1": lambda at: [measures.cpu(at, SLOW, lengths, aim=None)]}),
         (
@@ -75,20 +79,25 @@ def _measured(only: Sequence[str], broker: str, lengths: measures.Lengths) -> It
     for partitions, kinds in plans:
         chosen = [measure for kind, measure in kinds.items() if kind in only]
         if chosen:
-            yield from _on_sandbox(partitions, broker, chosen)
+            yield from _on_sandbox(partitions, broker, chosen, failed)
     if "lookup" in only:
         yield from lookups(1_000_000 if lengths is measures.QUICK else 20_000_000)
 
 
 def _on_sandbox(
-    partitions: int, broker: str, chosen: Sequence[Callable[[Handle], Sequence[Figure]]]
+    partitions: int, broker: str, chosen: Sequence[Callable[[Handle], Sequence[Figure]]], failed: list[str]
 ) -> Iterator[Figure]:
+    """One after the other; one that cannot be measured does not keep the others from it."""
     with (
         tempfile.TemporaryDirectory(prefix="canary-bench-") as folder,
         start(Path(folder), broker=broker, partitions=partitions) as sandbox,
     ):
         for measure in chosen:
-            yield from measure(sandbox)
+            try:
+                yield from measure(sandbox)
+            except NotUpError as error:
+                failed.append(str(error))
+                _say(f"not measured: {error}")
 
 
 def _say(line: str) -> None:

@@ -19,7 +19,7 @@ import psutil
 
 from canary.sandbox.broker import free_port
 
-UP_WITHIN = 90.0
+UP_WITHIN = 120.0
 DOWN_WITHIN = 10.0
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
