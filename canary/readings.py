@@ -12,6 +12,7 @@ ENDS_EVERY = timedelta(seconds=5)
 ENDS_KEPT = 24
 """Two minutes of them."""
 VISITED = timedelta(hours=1)
+FORGET_EVERY = timedelta(seconds=5)
 
 NOT_READ = "not read yet"
 
@@ -129,6 +130,7 @@ class Reading:
         self.skew: Skew | None = None
         self.mode = ""
         self._visited: dict[int, datetime] = {}
+        self._forgotten: datetime | None = None
         self.queue_at: datetime | None = None
         self.flushes: list[datetime] = []
 
@@ -269,8 +271,10 @@ class Reading:
         return now - min(ends) if ends else None
 
     def forget(self, before: datetime) -> None:
-        """Drop what no open canary can ask for."""
-        self._span = None
+        """Drop what no open canary can ask for, now and then: it is only memory."""
+        if self._forgotten is not None and abs(before - self._forgotten) < FORGET_EVERY:
+            return
+        self._forgotten, self._span = before, None
         for key in [key for key, since in self.gone.items() if since <= before]:
             self.intervals.pop(key, None)
             self.progress.pop(key, None)
