@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.audit_readers import READERS, Read, Reader
-from bench.audit_table import PASSWORD, fill_past, fill_table
+from bench.audit_table import PASSWORD, fill_past, fill_table, grow
 from bench.audit_topic import (
     BLOCK_LOST,
     COMPACTED,
@@ -66,7 +66,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 WHOLE = 10_000_000
 """A run with so many events writes its page."""
 
-GROWTH_EVENTS = 400_000
+GROWTH_EVENTS = 1_000_000
+"""Of one hour, and of one day in the past."""
+
 SIZES = (2_000_000, 10_000_000, 50_000_000)
 Say = Callable[[str], None]
 
@@ -177,13 +179,12 @@ def compared(
 def growth(front: ClickHouseFront, config: Path, plan: Plan, sizes: Sequence[int], say: Say) -> list[str]:
     """What a sound window costs and what one with losses costs, by rows in the table."""
     wrong = []
-    there = plan.events
-    for size in sizes:
-        fill_past(front, plan, size - there)
-        there = size
+    fill_past(front, plan, plan.events)
+    for aim in sizes:
+        size = grow(front, aim)
         for what, span, lost in (
             ("a sound window", plan.minutes(40, 45), 0),
-            ("a window with losses", plan.minutes(22, 28), 1 + BLOCK_LOST),
+            ("a window with losses", plan.minutes(22, 36), 1 + BLOCK_LOST),
         ):
             report = audited(config, span)
             cost, counts = report["cost"], report["counts"]

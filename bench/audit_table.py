@@ -6,7 +6,7 @@ from bench.audit_topic import DUPLICATES, OLD, OWNERS, SPREAD, Plan
 from canary.sandbox.clickhouse import ClickHouseFront
 
 PASSWORD = "bench:bench"
-PAST_DAYS = 5
+PAST = "posthog.past"
 ID = (
     "toUUID(concat(leftPad(lower(hex(toUInt32({p}))), 8, '0'), '-0000-7000-8000-',"
     " leftPad(lower(hex(toUInt64(number))), 12, '0')))"
@@ -54,17 +54,33 @@ def _insert(
 
 
 def fill_past(front: ClickHouseFront, plan: Plan, rows: int) -> None:
-    """Rows of days long gone, of the same topic as it was then: offsets that no window of today has."""
-    for day in range(2, 2 + PAST_DAYS):
-        front.execute(
-            f"""INSERT INTO posthog.events_recent
-                (uuid, event, properties, timestamp, team_id, distinct_id, created_at, person_mode,
-                 _timestamp, _timestamp_ms, _offset, _partition)
-            SELECT generateUUIDv4(), '$pageview', '{{}}', at, 2,
-                   concat('user-', toString(number % {OWNERS})), at,
-                   'propertyless', toDateTime(at), at, {OLD} + number, number % {plan.partitions}
-            FROM (SELECT number, toDateTime64('{plan.started:%Y-%m-%d} 00:00:00', 3, 'UTC')
-                  - toIntervalDay({day}) + intDiv(number * 86000, {rows // PAST_DAYS}) AS at
-                  FROM numbers({rows // PAST_DAYS}))
-            SETTINGS max_threads = 2, max_partitions_per_insert_block = 1000"""
-        )
+    """A table of its own with rows of a day long gone, of the same topic as it was then: offsets that no
+    window of today has."""
+    front.execute(f"CREATE TABLE {PAST} AS posthog.events_recent")
+    front.execute(f"SYSTEM STOP MERGES {PAST}")
+    front.execute(
+        f"""INSERT INTO {PAST}
+            (uuid, event, properties, timestamp, team_id, distinct_id, created_at, person_mode,
+             _timestamp, _timestamp_ms, _offset, _partition)
+        SELECT generateUUIDv4(), '$pageview', '{{}}', at, 2, concat('user-', toString(number % {OWNERS})), at,
+               'propertyless', toDateTime(at), at, {OLD} + number, number % {plan.partitions}
+        FROM (SELECT number, toDateTime64('{plan.started:%Y-%m-%d} 00:00:00', 3, 'UTC')
+              - toIntervalDay(2) + intDiv(number * 86000, {rows}) AS at FROM numbers({rows}))
+        SETTINGS max_threads = 2, max_partitions_per_insert_block = 1000"""
+    )
+
+
+def grow(front: ClickHouseFront, rows: int) -> int:
+    """Attach the past to the table until it has so many rows, or would have more; returns how many it has.
+
+    Whole parts are attached, which costs nothing; so the same old rows stand there several times.
+    """
+    sql = f"SELECT DISTINCT _partition_id AS id FROM {PAST}"
+    each = ", ".join(f"ATTACH PARTITION ID '{row['id']}' FROM {PAST}" for row in front.query(sql))
+    count = "SELECT count() AS n FROM "
+    there = int(front.query(count + "posthog.events_recent")[0]["n"])
+    more = int(front.query(count + PAST)[0]["n"])
+    for _ in range(round((rows - there) / more)):
+        front.execute(f"ALTER TABLE posthog.events_recent {each}")
+        there += more
+    return there

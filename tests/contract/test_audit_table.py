@@ -10,10 +10,11 @@ import pytest
 
 from canary.clock import Line, SystemClock
 from canary.edges.clickhouse import AuditOptions, Settings, TableAudit
+from canary.edges.clickhouse.audit import IDS_AT_ONCE
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
 from canary.traffic import CannotAskError, Times
-from reconcile.offsets import BLOCK, Range, repeated, suspects
+from reconcile.offsets import BLOCK, Block, Range, repeated, suspects
 from tests.canary.audit.world import START, FakeTable, Row, World
 
 pytestmark = pytest.mark.sandbox
@@ -168,6 +169,49 @@ def test_blocks_are_cut_at_the_same_offsets_everywhere(front: ClickHouseFront, e
     found, left = edge.gaps(window, pieces, TIMES, most=10)
 
     assert (found, left) == ([Range(0, BLOCK - 2, BLOCK + 2)], [])
+
+
+def test_a_whole_block_is_counted_as_one_and_its_ids_are_found_together(
+    front: ClickHouseFront, edge: TableAudit
+) -> None:
+    """A block beside others, one row of it twice; and more ids at once than a parameter may hold."""
+
+    def name(number: int) -> str:
+        return f"00000000-0000-7000-8000-{number:012d}"
+
+    uuid = "toUUID(concat('00000000-0000-7000-8000-', leftPad(toString(number), 12, '0')))"
+    for many in (f"{BLOCK}, {BLOCK + 7}", f"{BLOCK + 5}, 1"):
+        front.execute(
+            f"""INSERT INTO posthog.audited (uuid, _timestamp, timestamp, _partition, _offset)
+                SELECT {uuid}, toDateTime('{START:%Y-%m-%d %H:%M:%S}', 'UTC'), now(), 3, number
+                FROM numbers({many})"""
+        )
+    ids = {name(number) for number in range(2 * BLOCK - 2, 2 * BLOCK + 2 * IDS_AT_ONCE)}
+    found = edge.blocks([Range(3, BLOCK, 2 * BLOCK + 7)], TIMES)
+
+    assert sorted(found, key=lambda block: block.number) == [
+        Block(3, 1, BLOCK + 1, BLOCK),
+        Block(3, 2, 7, 7),
+    ]
+    assert {id_: place for id_, [place] in edge.having(ids).items()} == {
+        name(number): (3, number) for number in range(2 * BLOCK - 2, 2 * BLOCK + 7)
+    }
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
+def test_bounds_within_a_second_divide_whole_seconds(
+    front: ClickHouseFront, edge: TableAudit, fraction: int
+) -> None:
+    """As the same bounds divide the same times anywhere else."""
+    rows = [Row(0, second, str(uuid4()), START + timedelta(seconds=second)) for second in range(6)]
+    insert(front, "audited", rows)
+    bounds = Times(
+        START + timedelta(seconds=1, microseconds=fraction),
+        START + timedelta(seconds=4, microseconds=fraction),
+    )
+    world = World(rows=list(rows))
+
+    assert edge.count(bounds) == FakeTable(world).count(bounds)
 
 
 def test_a_sibling_maps_offsets_to_ids(front: ClickHouseFront) -> None:
