@@ -99,7 +99,9 @@ def main() -> None:
         sys.stdout.flush()
 
     with running() as (broker, front, folder):
-        plan = Plan("audited", GROWTH_EVENTS if told.growth else told.events, told.partitions)
+        plan = Plan(
+            "audited", GROWTH_EVENTS if told.growth else told.events, told.partitions, plain=told.growth
+        )
         config = filled(broker, front, folder, plan, say)
         if told.growth:
             wrong = growth(front, config, plan, told.sizes, say)

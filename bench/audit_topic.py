@@ -33,12 +33,14 @@ class Plan:
     """How many events, and where in each partition the faults lie once the topic is filled.
 
     `bulk` is the first offset of each partition's plain events; their number n in partition p makes their
-    id, and their offset is `bulk[p] + n`.
+    id, and their offset is `bulk[p] + n`. `plain`: nothing stands before those, so that record times only
+    grow, as a window cut by time needs it.
     """
 
     topic: str
     events: int
     partitions: int
+    plain: bool = False
     bulk: dict[int, int] = field(default_factory=dict)
     lost: list[Range] = field(default_factory=list)
     kept: list[tuple[int, int]] = field(default_factory=list)
@@ -102,14 +104,16 @@ def fill_topic(bootstrap: str, plan: Plan) -> None:
     topics = [NewTopic(plan.topic, plan.partitions, 1, config=compact), NewTopic(plan.letters, 1, 1)]
     for made in admin.create_topics(topics).values():
         made.result(30)
-    _compact(bootstrap, plan)
+    if not plan.plain:
+        _compact(bootstrap, plan)
     plain = {"cleanup.policy": "delete", "retention.ms": "604800000", "segment.ms": "604800000"}
     to = AlterConfigOpType.SET
     entries = [ConfigEntry(name, value, incremental_operation=to) for name, value in plain.items()]
     resource = ConfigResource("TOPIC", plan.topic, incremental_configs=entries)
     for changed in admin.incremental_alter_configs([resource]).values():
         changed.result(30)
-    _abort(bootstrap, plan)
+    if not plan.plain:
+        _abort(bootstrap, plan)
     _bulk(bootstrap, plan)
     _dead(bootstrap, plan)
     _commit(bootstrap, plan)
