@@ -22,7 +22,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
 from bench.figures import Figure, Setting, as_json, at_least, plain, setting, text, under
-from bench.traffic import BATCH, PROBE, SECRET
+from bench.traffic import PROBE, SECRET
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
 from canary.edges.kafka.stage import ClientName
@@ -116,7 +116,7 @@ def main() -> None:
             doors.stop()
     where = setting(
         f"A real Apache Kafka, the producer and the reader share the machine. {PARTITIONS} partitions, "
-        f"{RATE:,} messages a second in snappy batches (linger 20 ms, at most {BATCH} records), 10 canaries "
+        f"{RATE:,} messages a second in snappy batches (linger 20 ms), 10 canaries "
         f"a second; each way is measured for {told.seconds:g} s. The reader looks every 500 ms, as the "
         "daemon does; CPU is its own process's, user and system."
     )

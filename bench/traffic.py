@@ -24,9 +24,6 @@ TOKEN = "phc_bench"
 CANARIES = 10
 STEP = 0.005
 AT_ONCE = 1000
-BATCH = 16
-"""Records in a batch at most. At this rate 6 come together within a linger, fewer with several producers; one
-producer that is starved of CPU would send hundreds, and less than a batch cannot be read."""
 
 
 def main() -> None:
@@ -36,7 +33,6 @@ def main() -> None:
         "bootstrap.servers": address,
         "linger.ms": 20,
         "compression.type": "snappy",
-        "batch.num.messages": BATCH,
         "acks": "all",
     }
     settings["queue.buffering.max.messages"] = 1_000_000
