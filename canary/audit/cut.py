@@ -32,6 +32,8 @@ def cut(
     ends: Offsets = topic.offsets_at(until) if fixed is None else fixed
     window, notes = [], []
     for partition, log in state.logs.items():
+        if fixed is not None and partition not in fixed:
+            continue  # added since then: its offsets belong to later windows
         end = ends.get(partition)
         if fixed is None and end is not None and end == ahead.get(partition):
             notes.append(

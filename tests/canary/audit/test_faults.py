@@ -219,6 +219,7 @@ def test_each_fault_by_itself(name: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @example([*BEGIN, ("again", 0), ("append", 3), ("again", 0), ("append", 5), ("consume", 0), ("tick", 12)])
+@example([("append", 1), ("tick", 10), ("partition", 0), ("append", 5), ("lose", 2), ("tick", 12)])
 @given(PLANS)
 def test_any_faults_in_any_order(plan: list[Step]) -> None:
     """The same of all that can be done."""
