@@ -18,7 +18,7 @@ from tests.e2e.daemons import load, told
 
 pytestmark = pytest.mark.sandbox
 
-WITHIN = 60.0
+WITHIN = 120.0
 
 
 @pytest.fixture(
