@@ -146,10 +146,7 @@ def test_the_engine_says_what_the_table_in_memory_says(
 
 def test_gaps_over_the_limit_are_not_searched(front: ClickHouseFront, edge: TableAudit) -> None:
     """What is told and what was not searched make up all that may be missing."""
-    world = World()
-    world.append(0, 40)
-    world.consume(0, without=set(range(1, 40, 2)))
-    insert(front, "audited", world.rows)
+    insert(front, "audited", [Row(0, offset, str(uuid4()), START) for offset in range(0, 40, 2)])
     window = [Range(0, 0, 40)]
     found, left = edge.gaps(window, window, TIMES, most=5)
 
@@ -205,13 +202,10 @@ def test_bounds_within_a_second_divide_whole_seconds(
     """As the same bounds divide the same times anywhere else."""
     rows = [Row(0, second, str(uuid4()), START + timedelta(seconds=second)) for second in range(6)]
     insert(front, "audited", rows)
-    bounds = Times(
-        START + timedelta(seconds=1, microseconds=fraction),
-        START + timedelta(seconds=4, microseconds=fraction),
-    )
-    world = World(rows=list(rows))
+    within = timedelta(microseconds=fraction)
+    bounds = Times(START + timedelta(seconds=1) + within, START + timedelta(seconds=4) + within)
 
-    assert edge.count(bounds) == FakeTable(world).count(bounds)
+    assert edge.count(bounds) == FakeTable(World(rows=list(rows))).count(bounds)
 
 
 def test_a_sibling_maps_offsets_to_ids(front: ClickHouseFront) -> None:
@@ -240,14 +234,17 @@ def test_without_partitions_and_siblings_there_are_only_counts(
     bare.close()
 
 
+def eight_and_two(front: ClickHouseFront, other: str) -> None:
+    """Ten offsets, of which the last two are another topic's."""
+    front.execute("TRUNCATE TABLE posthog.plain")
+    for topic, offsets in (("topic", range(8)), (other, range(8, 10))):
+        rows = [Row(0, offset, str(uuid4()), START) for offset in offsets]
+        insert(front, "plain", rows, _topic=topic)
+
+
 def test_rows_of_another_topic_are_told_apart(front: ClickHouseFront) -> None:
     """Where a column names the topic, another topic's rows stand for nothing, and are a finding."""
-    front.execute("TRUNCATE TABLE posthog.plain")
-    world = World()
-    world.append(0, 10)
-    world.consume(0)
-    insert(front, "plain", world.rows[:8], _topic="topic")
-    insert(front, "plain", world.rows[8:], _topic="other")
+    eight_and_two(front, "other")
     edge = table_audit(front, "plain")
     window = [Range(0, 0, 10)]
 
@@ -258,12 +255,7 @@ def test_rows_of_another_topic_are_told_apart(front: ClickHouseFront) -> None:
 
 def test_rows_of_an_alternate_topic_stand_for_none_of_its_offsets(front: ClickHouseFront) -> None:
     """They may be there, and are no strays; the same offset of the audited topic is missing all the same."""
-    front.execute("TRUNCATE TABLE posthog.plain")
-    world = World()
-    world.append(0, 10)
-    world.consume(0)
-    insert(front, "plain", world.rows[:8], _topic="topic")
-    insert(front, "plain", world.rows[8:], _topic="overflow")
+    eight_and_two(front, "overflow")
     insert(front, "plain", [Row(5, 999, str(uuid4()), START)], _topic="overflow")
     edge = table_audit(front, "plain", topics=("topic", "overflow"))
     window = [Range(0, 0, 10)]
