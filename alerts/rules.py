@@ -62,10 +62,10 @@ class Rules:
 
     def of(self, key: str) -> Rule:
         """The rule for this key."""
-        if not self.by_prefix:
+        if not key.startswith(tuple(self.by_prefix)):  # nearly always so in a storm, and cheap to know
             return self.default
         fitting = [prefix for prefix in self.by_prefix if key.startswith(prefix)]
-        return self.by_prefix[max(fitting, key=len)] if fitting else self.default
+        return self.by_prefix[max(fitting, key=len)]
 
     def with_rule(self, prefix: str, rule: Rule) -> "Rules":
         """The same rules and one more."""
