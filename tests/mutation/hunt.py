@@ -120,14 +120,14 @@ def passes(module: str, source: str) -> bool:
     return process.exitcode == SURVIVED
 
 
-def _key(mutant: Mutant) -> str:
+def _key(mutant: Mutant, source: str) -> str:
     """Its tests, what they share, all the rules beside it, and this package, which runs them."""
     shared = {
         path for path in (ROOT / "tests" / "reconcile").glob("*.py") if not path.name.startswith("test_")
     }
     rules = set((ROOT / "reconcile").glob("*.py")) - {mutant.path}
     ours = {Path(__file__), Path(__file__).with_name("mutants.py")}
-    return fingerprint(mutant.source(), {*test_files(mutant.module), *shared, *rules, *ours})
+    return fingerprint(source, {*test_files(mutant.module), *shared, *rules, *ours})
 
 
 def hunted(
@@ -140,11 +140,11 @@ def hunted(
     for path in sorted({one.path for one in chosen}):
         if not passes(f"{path.parent.name}.{path.stem}", path.read_text()):
             raise RuntimeError(f"{path}: a test fails on the original: no mutant of it could survive")
-    keys = [_key(one) for one in chosen] if memory else []
+    sources = [one.source() for one in chosen]  # here: the parser does not bear to be used by two threads
+    keys = [_key(one, source) for one, source in zip(chosen, sources, strict=True)] if memory else []
 
     def survives(number: int) -> bool:
-        mutant = chosen[number]
-        alive = partial(passes, mutant.module, mutant.source())
+        alive = partial(passes, chosen[number].module, sources[number])
         return memory.told(keys[number], alive) if memory else alive()
 
     with ThreadPoolExecutor(processes) as pool:
