@@ -94,7 +94,8 @@ class Pipeline:
         self.done["optimized"] += 1
 
     def drop(self, count: int) -> None:
-        """Take as many rows from each table on their way."""
+        """Take as many rows from each table on their way, once no replay can have stored them before."""
+        self._stop.wait(2 * STOPPED.total_seconds())
         for table in TABLES:
             self._sandbox.parts.plan.add(Fault("drop", at=table, count=count))
 
