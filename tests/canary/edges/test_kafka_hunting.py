@@ -9,7 +9,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -145,6 +145,7 @@ def test_a_hunt_that_is_stopped_goes_on_from_where_it_was() -> None:
     assert made.hunting.counts["records_read"] == 6 * 3 + 1
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     before=st.lists(
         st.lists(st.tuples(st.integers(1, 30), st.integers(10, 3000)), max_size=4), min_size=1, max_size=8
