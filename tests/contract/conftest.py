@@ -14,7 +14,29 @@ from canary.values import Marks
 from tests.contract.topic_bench import Bench
 from tests.contract.topic_labs import KAFKA, TANSU, Fake, Lab, apache, real, tansu
 
+ABLE = {"fake": Fake.can, "tansu": TANSU | {"librdkafka"}, "kafka": KAFKA | {"librdkafka"}}
+READING = {"full": "whole", "searched": "seek", "librdkafka": "librdkafka"}
+"""What each way of reading asks of a broker."""
+
 SECRET = b"a secret of the tests"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that asks of a broker or a reading what it cannot do is none."""
+    out = [item for item in items if _impossible(item)]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+
+
+def _impossible(item: pytest.Item) -> bool:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if (lab := params.get("lab")) is None:
+        return False
+    reading = params.get("reading", "full")
+    able = ABLE[lab] | {"whole"}
+    needs = {need for mark in item.iter_markers("needs") for need in mark.args}
+    chosen = "whole" in needs and reading == "searched"
+    return chosen or not needs | {READING[reading]} <= able
 
 
 @pytest.fixture(
@@ -37,13 +59,9 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             yield broker
 
 
-@pytest.fixture(params=["full", "searched", "librdkafka"])
-def reading(request: pytest.FixtureRequest, lab: Lab) -> str:
+@pytest.fixture(params=list(READING))
+def reading(request: pytest.FixtureRequest) -> str:
     """Full reading with each client, and on demand while a canary is missing: all promise the same."""
-    if request.param == "librdkafka" and isinstance(lab, Fake):
-        pytest.skip("there is nothing to read with librdkafka")
-    if request.param == "searched" and "seek" not in lab.can:
-        pytest.skip("this broker's topics are read whole")
     return str(request.param)
 
 

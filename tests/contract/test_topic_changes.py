@@ -22,9 +22,9 @@ def test_a_missing_topic_makes_the_stage_blind_until_it_is_there(bench: Bench) -
     assert [item.id for item in found(until_found(stage, one))] == [one]
 
 
+@pytest.mark.needs("grow")
 def test_added_partitions_are_read_from_their_beginning(bench: Bench) -> None:
     """Partitions added while reading are found, noted, and covered as far back as the others."""
-    bench.skip_without("grow")
     stage = bench.stage()
     looks = until(stage, clear)
     bench.lab.make(bench.topic, 6)
@@ -37,9 +37,9 @@ def test_added_partitions_are_read_from_their_beginning(bench: Bench) -> None:
     assert later[-1] == min(item.since for item in looks[-1].coverage)
 
 
+@pytest.mark.needs("remake")
 def test_a_topic_made_again_is_read_from_its_beginning(bench: Bench) -> None:
     """A new topic under the old name starts anew, whatever offsets were kept of the old one."""
-    bench.skip_without("remake")
     stage = bench.stage()
     until(stage, clear)
     first = [bench.canary()[0] for _ in range(3)]
@@ -54,9 +54,9 @@ def test_a_topic_made_again_is_read_from_its_beginning(bench: Bench) -> None:
     assert any("made again" in note for note in notes)
 
 
+@pytest.mark.needs("expire")
 def test_what_retention_removed_unread_is_never_covered(bench: Bench) -> None:
     """When retention passes the reader, the lost records are counted and coverage has a gap."""
-    bench.skip_without("expire")
     stage = bench.stage()
     looks = until(stage, clear)
     stage.close()
@@ -78,9 +78,9 @@ def test_what_retention_removed_unread_is_never_covered(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fault", ["freeze", "down"])
+@pytest.mark.needs("fault")
 def test_an_outage_is_blindness_and_leaves_no_gap(bench: Bench, fault: str) -> None:
     """While the broker does not answer, looks return soon and are blind; then all is read, without a gap."""
-    bench.skip_without("fault")
     stage = bench.stage()
     looks = until(stage, clear)
     (bench.lab.freeze if fault == "freeze" else bench.lab.down)()
@@ -100,9 +100,9 @@ def test_an_outage_is_blindness_and_leaves_no_gap(bench: Bench, fault: str) -> N
     assert later[-1] == since[0]
 
 
+@pytest.mark.needs("fault")
 def test_closing_is_prompt_while_the_broker_is_frozen(bench: Bench) -> None:
     """A frozen broker does not hold up an exit, not even out of a look that waits for it."""
-    bench.skip_without("fault")
     stage = bench.stage()
     until(stage, clear)
     bench.lab.freeze()

@@ -11,6 +11,8 @@ from canary.values import Look, Resume, Wanted
 from tests.contract.topic_bench import Bench, covers, found
 from tests.contract.topic_labs import Stage
 
+pytestmark = pytest.mark.needs("seek", "whole")  # how much is read is chosen here
+
 LATER = timedelta(hours=1)
 """No search in a test."""
 
@@ -58,10 +60,6 @@ def seeker(
     wanted: Sequence[Wanted] = (),
 ) -> Seeker:
     """Looks until the stage has begun."""
-    if "seek" not in bench.lab.can:
-        pytest.skip("this broker's topics are read whole")
-    if bench.searched:
-        pytest.skip("how much is read is chosen here")
     made = Seeker(bench, bench.stage(reading=reading, seek_after=after, resume=resume))
     made.wanted = {one.id: one for one in wanted}
     for _ in range(60):

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import pytest
-
 from canary.clock import Line
 from canary.edges.kafka import Settings
 from canary.identity import Mint
@@ -51,10 +49,6 @@ class Bench:
     @property
     def topic(self) -> str:
         return self.settings.topic
-
-    def skip_without(self, ability: str) -> None:
-        if ability not in self.lab.can:
-            pytest.skip(f"this broker cannot {ability}")
 
 
 class Searched:
