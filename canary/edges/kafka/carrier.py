@@ -1,4 +1,4 @@
-"""Carries a topic's records by librdkafka, several times as many a second; needs the extra `fast`.
+"""Carries a topic's records by librdkafka, which unpacks them in C; needs the extra `fast`.
 
 It says what it read and how far that goes, and nothing of what that covers: see `carried`. Partitions are
 assigned by hand. librdkafka wants the name of a consumer group; nobody joins it, and nothing is committed.
