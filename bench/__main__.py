@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import measures
-from bench.figures import Figure, as_json, into, markdown, setting, text
+from bench.figures import Figure, as_json, into, markdown, say, setting, text
 from bench.lookup import lookups
 from bench.running import Load, NotUpError
 from canary.sandbox.handle import Handle, start
@@ -40,12 +40,12 @@ def main() -> None:
     lengths = measures.QUICK if told.quick else measures.Lengths()
     for figure in _measured(told.only, told.broker, lengths, failed):
         found.append(figure)
-        _say(text([figure]).partition("\n")[2])
+        say(text([figure]).partition("\n")[2])
     where = setting(
         f"The daemon runs in a process of its own against the sandbox (broker: {told.broker}; windows of 5 s)"
         ", which shares the machine. CPU is the process's own, user and system, over a steady interval."
     )
-    _say("\n" + text(found) + f"\n\n{where.machine}\n{where.versions}")
+    say("\n" + text(found) + f"\n\n{where.machine}\n{where.versions}")
     if not told.quick and not failed and set(told.only) == set(KINDS):
         DOCS.mkdir(exist_ok=True)
         (DOCS / "bench.md").write_text(markdown(found, where))
@@ -97,12 +97,7 @@ def _on_sandbox(
                 yield from measure(sandbox)
             except NotUpError as error:
                 failed.append(str(error))
-                _say(f"not measured: {error}")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+                say(f"not measured: {error}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench import figures
 from bench.audit_readers import READERS, Read, Reader
 from bench.audit_table import PASSWORD, fill_past, fill_table, grow
 from bench.audit_topic import (
@@ -29,7 +30,6 @@ from bench.audit_topic import (
     Plan,
     fill_topic,
 )
-from bench.figures import setting
 from canary.sandbox.broker import Apache
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.doors import Doors
@@ -95,8 +95,7 @@ def main() -> None:
 
     def say(line: str) -> None:
         lines.append(line)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        figures.say(line)
 
     with running() as (broker, front, folder):
         plan = Plan(
@@ -248,10 +247,8 @@ def _tell(row: Took, audit: Took, report: dict[str, Any], say: Say) -> None:
 
 def write(name: str, lines: Sequence[str]) -> None:
     """The page of a run."""
-    where = setting("")
-    about = f"Machine: {where.machine}.\n\nVersions: {where.versions}.\n"
     text = "\n".join(lines)
-    (DOCS / name).write_text(f"# {TITLES[name]}\n\n```\n{text}\n```\n\n{about}")
+    (DOCS / name).write_text(f"# {TITLES[name]}\n\n```\n{text}\n```\n\n{figures.setting('').told}")
 
 
 TITLES = {

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +33,18 @@ class Setting:
     machine: str
     versions: str
     how: str
+
+    @property
+    def told(self) -> str:
+        """As documents end."""
+        how = f"\n{self.how}\n" if self.how else ""
+        return f"Machine: {self.machine}.\n\nVersions: {self.versions}.\n{how}"
+
+
+def say(line: str) -> None:
+    """To whoever waits, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def under(what: str, value: float, *, aim: float, unit: str, note: str = "") -> Figure:
@@ -79,8 +92,7 @@ def quoted(figures: Sequence[Figure], where: Setting) -> str:
     """The table and where it was measured, as the README and the documentation show it."""
     rows = ["| what | aim | figure | |", "|---|---|---|---|"]
     rows += [f"| {_with_note(one)} | {one.aim} | {one.figure} | {_mark(one)} |" for one in figures]
-    about = f"Machine: {where.machine}.\n\nVersions: {where.versions}.\n\n{where.how}\n"
-    return "\n".join(rows) + "\n\n" + about
+    return "\n".join(rows) + "\n\n" + where.told
 
 
 def markdown(figures: Sequence[Figure], where: Setting) -> str:

@@ -12,12 +12,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.figures import setting
+from bench.figures import say, setting
 from bench.live_pipeline import TABLES, Pipeline
 from bench.running import Load, Running, daemon
 from canary.auditing import auditors
@@ -38,6 +37,7 @@ DROPPED = 5
 FOUND_WITHIN = 300.0
 REPLAY_EVERY = 60.0
 TELL_EVERY = 300.0
+LOAD = Load("live", rate=1, lanes=4, pool=3, lines=(("enabled", "true"),))
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def main() -> None:
         text, bad = _run(told.broker, told.minutes, told.rate)
     except ImpossibleError as error:
         sys.exit(f"live: {error}")
-    _say(text)
+    say(text)
     if told.minutes >= WHOLE:
         (DOCS / "live.md").write_text(text)
     sys.exit(1 if bad else 0)
@@ -77,7 +77,7 @@ def _run(broker: str, minutes: float, rate: int) -> tuple[str, bool]:
     with (
         tempfile.TemporaryDirectory(prefix="canary-live-") as folder,
         Pipeline(Path(folder), broker=broker, rate=rate) as pipeline,
-        _daemon(pipeline) as running,
+        daemon(pipeline, LOAD) as running,
     ):
         until = time.monotonic() + 60 * minutes
         asked = replayed = told = time.monotonic()
@@ -99,16 +99,7 @@ def _run(broker: str, minutes: float, rate: int) -> tuple[str, bool]:
             f" 10 s; every {ASK_EVERY:.0f} s both are audited on demand, over five minutes."
         )
         text = _text(pipeline, seen, minutes)
-    return f"{text}\nMachine: {where.machine}.\n\nVersions: {where.versions}.\n\n{where.how}\n", bool(
-        seen.false or any(seen.caught[table] != DROPPED for table in TABLES)
-    )
-
-
-@contextmanager
-def _daemon(pipeline: Pipeline) -> Iterator[Running]:
-    lines = (("enabled", "true"),)
-    with daemon(pipeline, Load("live", rate=1, lanes=4, pool=3, lines=lines)) as running:
-        yield running
+    return f"{text}\n{where.told}", bool(seen.false or any(seen.caught[table] != DROPPED for table in TABLES))
 
 
 def _turns(until: float) -> Iterator[int]:
@@ -131,7 +122,7 @@ def _tell(running: Running, seen: Seen) -> None:
     """Where it stands."""
     windows = ", ".join(f"{running.metric('audit_windows_total', stage=t):.0f} of {t}" for t in TABLES)
     asked, false = sum(seen.asked.values()), "; ".join(seen.false) or "none"
-    _say(f"{datetime.now(UTC):%H:%M:%S} windows: {windows}; on demand: {asked}; false losses: {false}")
+    say(f"{datetime.now(UTC):%H:%M:%S} windows: {windows}; on demand: {asked}; false losses: {false}")
 
 
 def _ask(pipeline: Pipeline, seen: Seen) -> None:
@@ -214,11 +205,6 @@ def _text(pipeline: Pipeline, seen: Seen, minutes: float) -> str:
 
 def _words(counts: "Counter[str] | dict[str, int]") -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from bench.figures import Figure, under
+from bench.figures import Figure, say, under
 from canary.clock import Line, SystemClock
 from canary.edges.clickhouse import ClickHouseStage, Settings
 from canary.sandbox.clickhouse import ClickHouseFront
@@ -78,7 +78,7 @@ def _report(front: ClickHouseFront, canaries: int, aim: int) -> Figure:
         marks=Marks(lambda _id: True, EVENT, "canary-"),
         now=Line(SystemClock()).now,
     )
-    _say(f"{total:,} rows, {canaries:,} canaries that day, {len(wanted)} asked for (aim: under {aim} %)")
+    say(f"{total:,} rows, {canaries:,} canaries that day, {len(wanted)} asked for (aim: under {aim} %)")
     _line("first look, tenant not known", stage.look(wanted), total)
     _wait(stage)
     _line("rare look without the tenant, canaries overdue", stage.look(wanted), total)
@@ -97,11 +97,6 @@ def _report(front: ClickHouseFront, canaries: int, aim: int) -> Figure:
     )
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def _wait(stage: ClickHouseStage) -> None:
     while stage.next_allowed_in() > timedelta(0):
         pass
@@ -111,7 +106,7 @@ def _line(name: str, look: Look, total: int) -> None:
     if look.blind:
         sys.exit(f"{name}: blind: {look.blind}")
     read, took = look.counts["rows_read"], (look.ended_at - look.started_at).total_seconds() * 1000
-    _say(
+    say(
         f"  {name}: {read:,} rows read ({100 * read / total:.2f} %), {look.counts['bytes_read']:,} bytes,"
         f" {took:.0f} ms, {len(look.sightings)} found"
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.figures import say
 from bench.running import Load, Running, daemon
 from canary.sandbox.handle import Handle, NotPossibleError, start
 
@@ -49,12 +50,12 @@ def _one(sandbox: Handle, load: Load, seconds: float) -> Sequence[str]:
     faults.update({f"slack: {message['text']}": None for message in sandbox.slack_messages()[told:]})
     if running.process.returncode != 0:
         faults[f"the daemon ended with {running.process.returncode}"] = None
-    _say(
+    say(
         f"{load.rate:g}/s for {seconds / 60:g} min: {sent:.0f} canaries, {len(windows)} windows,"
         f" {memory:.0f} MB, {1000 * cpu / max(sent, 1):.1f} ms CPU each, {len(faults)} faults"
     )
     for fault in faults:
-        _say(f"  {fault}")
+        say(f"  {fault}")
     return list(faults)
 
 
@@ -74,11 +75,6 @@ def _look(running: Running, windows: dict[str, dict[str, object]], faults: dict[
     problems = running.get("/readyz").strip()
     if problems != "ok" and windows:
         faults[f"not ready: {problems}"] = None
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from bench.figures import say
 from canary.identity import Mint
 from canary.lanes import Keying
 
@@ -54,19 +55,14 @@ def main() -> None:
         now = datetime.now(UTC)
         one, name = mint.mint(now), f"canary-bench--{canary % 640}"
         partition = keying.partition(name, partitions)
-        _say(f"{one} {partition} {now.timestamp()}")
+        say(f"{one} {partition} {now.timestamp()}")
         value = _event("ingestion_canary", name, str(one))
         producer.produce(topic, value, keying.key(name), on_delivery=partial(_taken, one))
 
 
 def _taken(one: UUID, error: KafkaError | None, _: Message) -> None:
     if error is None:
-        _say(f"{one} {time.time()}")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        say(f"{one} {time.time()}")
 
 
 def _event(event: str, distinct_id: str, id_: str) -> bytes:

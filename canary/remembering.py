@@ -1,12 +1,10 @@
 """Readings of parts as plain JSON for the ledger, and back; what cannot be understood is forgotten."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alerts.tables import from_micros, to_micros
 from canary.described import Description
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_plain(said: Mapping[str, Description]) -> list[Any]:
@@ -14,9 +12,9 @@ def to_plain(said: Mapping[str, Description]) -> list[Any]:
     return [
         [
             who,
-            _micros(one.at),
+            to_micros(one.at),
             {thing: dict(aspects) for thing, aspects in one.said.items()},
-            {thing: _micros(at) for thing, at in one.dated.items()},
+            {thing: to_micros(at) for thing, at in one.dated.items()},
         ]
         for who, one in said.items()
     ]
@@ -27,10 +25,10 @@ def from_plain(data: Any) -> dict[str, Description]:
     try:
         return {
             str(who): Description(
-                at=_time(at),
+                at=from_micros(at),
                 said={str(thing): _texts(aspects) for thing, aspects in said.items()},
                 who=str(who),
-                dated={str(thing): _time(moment) for thing, moment in dated.items()},
+                dated={str(thing): from_micros(moment) for thing, moment in dated.items()},
             )
             for who, at, said, dated in data or ()
         }
@@ -40,11 +38,3 @@ def from_plain(data: Any) -> dict[str, Description]:
 
 def _texts(aspects: Mapping[Any, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in aspects.items()}
-
-
-def _micros(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
-
-
-def _time(micros: int) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)

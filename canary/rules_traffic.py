@@ -11,11 +11,11 @@ from typing import Any
 from alerts.condition import Condition, Severity
 from canary.audit.beside import Beside
 from canary.scene import clock, span
-from canary.traffic import TrafficWindow
+from canary.traffic import BETWEEN, COUNTED, DELAY, TrafficWindow
 from reconcile.counters import shortfall
 from reconcile.sampling import missed_at_most
 
-FAMILY = {"ingress": "audit_missing", "between": "audit_lost", "delay": "audit_late"}
+FAMILY = {COUNTED: "audit_missing", BETWEEN: "audit_lost", DELAY: "audit_late"}
 """The condition that each kind of comparison may raise."""
 
 REPORT = ("canary audit --kept",)
@@ -130,14 +130,14 @@ def _late(one: Beside) -> Iterator[Condition]:
 
 
 RULES: Mapping[str, Callable[[Beside], Iterator[Condition]]] = {
-    "ingress": _missing,
-    "between": _lost,
-    "delay": _late,
+    COUNTED: _missing,
+    BETWEEN: _lost,
+    DELAY: _late,
 }
 BLIND = {
-    "ingress": "What the ingress took in cannot be held against its topic, {}",
-    "between": "Real events cannot be followed on {}",
-    "delay": "The delay of the real traffic into {} cannot be asked for",
+    COUNTED: "What the ingress took in cannot be held against its topic, {}",
+    BETWEEN: "Real events cannot be followed on {}",
+    DELAY: "The delay of the real traffic into {} cannot be asked for",
 }
 
 

@@ -16,10 +16,10 @@ from uuid import UUID
 
 from canary.app import App
 from canary.audit.beside import Keeper, Real
-from canary.audit.between import BETWEEN, BetweenAudit, Pace
+from canary.audit.between import BetweenAudit, Pace
 from canary.audit.calendar import Calendar
-from canary.audit.delay import DELAY, DelayAudit
-from canary.audit.ingress import COUNTED, IngressAudit
+from canary.audit.delay import DelayAudit
+from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
@@ -29,6 +29,7 @@ from canary.event import EVENT_NAME
 from canary.lanes import Keying
 from canary.ledger import LedgerError
 from canary.trace import TablePlaces, TopicPlaces, Trace
+from canary.traffic import BETWEEN, COUNTED, DELAY
 from canary.values import Now
 from canary.wiring import clickhouse_settings, kafka_settings
 from reconcile.counters import Names

@@ -144,14 +144,22 @@ class AuditWindow:
     report: Mapping[str, Any]
     amendments: int = 0
 
+    @property
+    def appended(self) -> int:
+        """How many offsets it has."""
+        return sum(end - first for first, end in self.offsets.values())
+
+
+COUNTED, BETWEEN, DELAY = "ingress", "between", "delay"
+
 
 @dataclass(frozen=True, slots=True)
 class TrafficWindow:
     """One look at the real traffic beside the audits, as the ledger keeps it.
 
-    `kind` is "ingress" (its counters against the first topic), "between" (a sample of one topic followed into
-    the next) or "delay"; `place` is the hop or the stage that it speaks of. `verdict` is "ok", "degraded",
-    "fault" or "unknown"; what stands in `report` depends on the kind.
+    `kind` is `COUNTED` (the ingress's counters against the first topic), `BETWEEN` (a sample of one topic
+    followed into the next) or `DELAY`; `place` is the hop or the stage that it speaks of. `verdict` is "ok",
+    "degraded", "fault" or "unknown"; what stands in `report` depends on the kind.
     """
 
     kind: str

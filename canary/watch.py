@@ -33,7 +33,8 @@ from canary.scene import Scene
 from canary.settle import MAX_GONE, Settled, Settler
 from canary.values import Look, Track, WindowReport
 
-FLUSH_EVERY = BLIND_PAUSE = timedelta(seconds=1)
+FLUSH_EVERY = timedelta(seconds=1)
+BLIND_PAUSE = timedelta(seconds=1)
 FIRST_READING = timedelta(seconds=3)
 PRUNE_BITES = 5
 
@@ -80,7 +81,9 @@ class Watch:
         }
         self._seekers = {name: stage for name, stage in stages.items() if isinstance(stage, Seeker)}
         self._pager = pager
-        self._relane, self._aim, self._retention = relane, aim, retention
+        self._relane = relane
+        self._aim = aim
+        self._retention = retention
         self._flushed_at = self._started_at = desk.line.now()
         self._begun = False
         for name in stages:
@@ -95,7 +98,8 @@ class Watch:
         """Take up what an earlier run left open; return how many canaries."""
         ledger, now = self.desk.ledger, self.desk.line.now()
         count = self.desk.restore()
-        latest = [r for p in self.probes if (at := ledger.last_settled(p)) for r in self._reports(p, at)]
+        starts = [(probe, ledger.last_settled(probe)) for probe in self.probes]
+        latest = [r for probe, start in starts if start for r in self._reports(probe, start)]
         self.settler.recall(ledger.unclean_tracks(now - self.desk.plan.limits.horizon, MAX_GONE), latest, now)
         self.desk.minutes.restore(ledger.minutes(now - KEPT, now))
         self._load_reports(self.desk.book.settled)
@@ -192,7 +196,8 @@ class Watch:
 
     def prune(self) -> None:
         """Let the ledger forget what nobody will ask for, a bite at a time."""
-        (clean, unclean, windows), now = self._retention, self.desk.line.now()
+        clean, unclean, windows = self._retention
+        now = self.desk.line.now()
         try:
             for _ in range(PRUNE_BITES):
                 if not self.desk.ledger.prune(now, clean=clean, unclean=unclean, windows=windows):

@@ -15,7 +15,7 @@ from uuid import UUID
 from canary.audit.beside import Hears
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
-from canary.traffic import TrafficWindow
+from canary.traffic import BETWEEN, TrafficWindow
 from canary.values import Now
 from reconcile.sampling import CONFIDENCE, Sampled, count, judge
 
@@ -24,7 +24,6 @@ IDS = 20_000
 
 SHOWN = 5
 PAUSE = timedelta(seconds=1)
-BETWEEN = "between"
 OUTCOMES = ("arrived", "dead_lettered", "waiting", "unread", "lost")
 
 

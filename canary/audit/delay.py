@@ -8,12 +8,11 @@ from canary.audit.beside import Hears
 from canary.compared import TableTroubleError
 from canary.delays import Delay
 from canary.metrics import Metrics
-from canary.traffic import TrafficWindow
+from canary.traffic import DELAY, TrafficWindow
 from canary.values import Now
 from reconcile.window import window_of
 
 REST = timedelta(seconds=1)
-DELAY = "delay"
 TOLERATED = 0.01
 """The share of late rows from which on a window is degraded: its p99 is over the objective."""
 

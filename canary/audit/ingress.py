@@ -13,12 +13,11 @@ from typing import Any
 from canary.audit.beside import Hears
 from canary.counted import CounterTroubleError, Ends, Replica
 from canary.metrics import Metrics
-from canary.traffic import TrafficWindow
+from canary.traffic import COUNTED, TrafficWindow
 from canary.values import Now
 from reconcile.counters import Balance, Counters, Growth, Names, balance, growth
 from reconcile.window import window_of
 
-COUNTED = "ingress"
 VERDICTS = {"adds up": "ok", "more": "ok", "missing": "degraded", "uncertain": "unknown"}
 """Counters prove no loss: what is missing is degraded, and never a fault."""
 

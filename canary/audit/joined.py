@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from canary.traffic import AuditWindow, TrafficWindow
+from canary.traffic import BETWEEN, COUNTED, DELAY, AuditWindow, TrafficWindow
 from canary.values import WindowReport
 from reconcile.outcome import INGRESS, Outcome
 from reconcile.sampling import missed_at_most
@@ -33,7 +33,6 @@ def joined(
     inside = [one for one in traffic if window.start <= one.start < window.end]
     sent = [one for one in canaries if window.start <= one.start < window.end]
     outcomes = _outcomes(sent)
-    appended = sum(end - first for first, end in window.offsets.values())
     return {
         "stage": window.stage,
         "since": window.start.isoformat(),
@@ -42,9 +41,9 @@ def joined(
         "verdict": window.verdict,
         "open": window.open,
         "amendments": window.amendments,
-        "appended": appended,
+        "appended": window.appended,
         "real": {fate: number for fate, number in window.counts.items() if number},
-        "unbalanced": appended - sum(window.counts.values()),
+        "unbalanced": window.appended - sum(window.counts.values()),
         "replay": window.report.get("lost", {}).get("replay", []),
         "canaries": {"sent": sum(one.sent for one in sent), **outcomes},
         "path": list(_path(window, sent, inside, stages)),
@@ -74,9 +73,9 @@ def _path(
         if second == window.stage:
             told = _audited(window)
         elif first == INGRESS:
-            told = _counted([one for one in inside if one.kind == "ingress" and one.place == hop])
+            told = _counted([one for one in inside if one.kind == COUNTED and one.place == hop])
         else:
-            told = _sampled([one for one in inside if one.kind == "between" and one.place == hop])
+            told = _sampled([one for one in inside if one.kind == BETWEEN and one.place == hop])
         yield {"hop": hop, "real": told, "canaries": next(ours)}
 
 
@@ -101,9 +100,8 @@ def _canaries(sent: Sequence[WindowReport], stages: Sequence[str]) -> Iterator[O
 
 
 def _audited(window: AuditWindow) -> Object:
-    appended = sum(end - first for first, end in window.offsets.values())
     explained = {fate: number for fate, number in window.counts.items() if fate != "stored"}
-    return {"by": "offset", **_balanced(appended, window.counts.get("stored", 0), explained)}
+    return {"by": "offset", **_balanced(window.appended, window.counts.get("stored", 0), explained)}
 
 
 def _counted(windows: Sequence[TrafficWindow]) -> Object | None:
@@ -155,7 +153,7 @@ def _delay(
     window: AuditWindow, sent: Sequence[WindowReport], inside: Sequence[TrafficWindow]
 ) -> Object | None:
     """Of rows that came in the window; quantiles are those of its slowest part, for they cannot be added."""
-    reports = [one.report for one in inside if one.kind == "delay" and one.place == window.stage]
+    reports = [one.report for one in inside if one.kind == DELAY and one.place == window.stage]
     if not reports:
         return None
     return {

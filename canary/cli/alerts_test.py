@@ -83,9 +83,8 @@ def samples(now: datetime) -> "Iterator[Notice]":
         ids=("0190f5fe-7c00-7a00-8000-000000000001",),
     )
     opened = now - timedelta(minutes=5)
-    kinds = [kind for kind in Kind if kind in (Kind.OPENED, Kind.STILL)]
     first = Notice("test.1", 1, 1, Kind.OPENED, content, now, opened, worst=3)
-    for number, kind in enumerate([*kinds, Kind.RESOLVED], start=1):
+    for number, kind in enumerate((Kind.OPENED, Kind.STILL, Kind.RESOLVED), start=1):
         ended = now if kind is Kind.RESOLVED else None
         yield replace(first, id=f"test.{number}", sequence=number, kind=kind, ended_at=ended)
     late = replace(first, id="test.4", sequence=4, kind=Kind.AMENDED, ended_at=now)

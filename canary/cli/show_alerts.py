@@ -8,6 +8,7 @@ from typing import Any
 from alerts.condition import Kind, Notice
 from alerts.silence import Orders
 from alerts.state import Incident
+from canary.config.render import printable
 
 
 def as_object(incidents: Sequence[Incident], orders: Orders, *, owed: int) -> dict[str, Any]:
@@ -51,19 +52,19 @@ def _incident(one: Incident, orders: Orders) -> dict[str, Any]:
 def as_text(known: dict[str, Any]) -> Iterator[str]:
     """The same for a person; foreign texts on one line each."""
     for one in known["incidents"]:
-        hand = f", in hand: {_line(one['acknowledged_by'])}" if one["acknowledged_by"] else ""
+        hand = f", in hand: {printable(one['acknowledged_by'])}" if one["acknowledged_by"] else ""
         told = f", told at {one['told_at']}" if one["told_at"] else ", not told yet"
-        head = f"{one['number']:>5}  {one['severity']:<6}  {_line(one['key'])}  since {one['opened_at']}"
+        head = f"{one['number']:>5}  {one['severity']:<6}  {printable(one['key'])}  since {one['opened_at']}"
         yield f"{head}{told}{hand}"
-        yield f"       {_line(one['title'])}"
+        yield f"       {printable(one['title'])}"
         if one["muted"]:
-            yield f"       muted: {', '.join(map(_line, one['muted']))}"
+            yield f"       muted: {', '.join(map(printable, one['muted']))}"
     if not known["incidents"]:
         yield "nothing is open"
     for one in known["silences"]:
-        why = f": {_line(one['reason'])}" if one["reason"] else ""
-        what = _line(one["prefix"]) or "everything"
-        yield f"silence {one['number']}  {what}  until {one['ends_at']}  by {_line(one['author'])}{why}"
+        why = f": {printable(one['reason'])}" if one["reason"] else ""
+        what = printable(one["prefix"]) or "everything"
+        yield f"silence {one['number']}  {what}  until {one['ends_at']}  by {printable(one['author'])}{why}"
     if known["messages_owed"]:
         yield f"{known['messages_owed']} messages are owed"
 
@@ -96,8 +97,8 @@ def replayed(notices: Sequence[Notice], since: datetime, until: datetime, *, win
 def replay_text(told: dict[str, Any]) -> Iterator[str]:
     """The same for a person."""
     for one in told["messages"]:
-        muted = f" (muted: {', '.join(map(_line, one['muted']))})" if one["muted"] else ""
-        yield f"{one['at']}  {one['kind']:<8}  {one['severity']:<6}  {_line(one['title'])}{muted}"
+        muted = f" (muted: {', '.join(map(printable, one['muted']))})" if one["muted"] else ""
+        yield f"{one['at']}  {one['kind']:<8}  {one['severity']:<6}  {printable(one['title'])}{muted}"
     opened = (
         ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in told["opened"].items())
         or "nothing"
@@ -105,10 +106,6 @@ def replay_text(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['windows']} windows from {told['from']} to {told['to']}: {opened} would have been opened"
     yield "amended windows count as they stand now; not played again:"
     yield from (f"  {what}" for what in told["not_replayed"])
-
-
-def _line(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _time(at: datetime | None) -> str | None:

@@ -9,6 +9,7 @@ import typer
 
 from canary.audit.report import EXIT_CODES, Report, Verdict, reasons
 from canary.cli import codes
+from canary.config.render import printable
 from reconcile.traffic import Fate
 
 GRAVEST = (Verdict.FAULT, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.OK)
@@ -109,7 +110,7 @@ def _page(report: Report) -> Iterator[str]:
         yield f"  unbalanced  {report.unbalanced} (this is a bug)"
     yield from _lost(report)
     yield from _rows(report)
-    yield from (f"  note        {_plain(note)}" for note in report.notes)
+    yield from (f"  note        {printable(note)}" for note in report.notes)
     cost = report.cost
     yield (
         f"  cost        {cost.seconds:.1f} s, {cost.queries} queries, {cost.rows_read} rows and"
@@ -118,7 +119,7 @@ def _page(report: Report) -> Iterator[str]:
 
 
 def _first(found: Mapping[str, int]) -> list[tuple[str, int]]:
-    return [(_plain(why), number) for why, number in list(found.items())[:5] if why]
+    return [(printable(why), number) for why, number in list(found.items())[:5] if why]
 
 
 def _lost(report: Report) -> Iterator[str]:
@@ -135,11 +136,11 @@ def _lost(report: Report) -> Iterator[str]:
         yield f"    replayable until {_clock(lost.replayable_until)} ({lost.retention_from})"
     elif lost.retention_from:
         yield f"    replayable: {lost.retention_from}"
-    yield f"    first ids: {_plain(' '.join(lost.ids)) or 'none could be read'}"
+    yield f"    first ids: {printable(' '.join(lost.ids)) or 'none could be read'}"
     for name, found in (("events", lost.events), ("keys", lost.keys)):
         if found:
-            yield f"    {name}: {', '.join(f'{_plain(value)} ({n})' for value, n in found.items())}"
-    yield from (f"    payload: {_plain(payload)}" for payload in lost.payloads)
+            yield f"    {name}: {', '.join(f'{printable(value)} ({n})' for value, n in found.items())}"
+    yield from (f"    payload: {printable(payload)}" for payload in lost.payloads)
 
 
 def _rows(report: Report) -> Iterator[str]:
@@ -158,11 +159,6 @@ def _rows(report: Report) -> Iterator[str]:
     ):
         if number:
             yield f"  stray rows  {number} {what}"
-
-
-def _plain(text: str) -> str:
-    """What others wrote, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _clock(at: datetime) -> str:

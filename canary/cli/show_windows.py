@@ -10,6 +10,7 @@ from canary.audit.joined import gravest, joined, lines
 from canary.cli import codes
 from canary.cli.common import fail
 from canary.config.models import Config
+from canary.config.render import printable
 from canary.ledger import Ledger, LedgerError, LedgerUnusable
 from canary.traffic import TrafficWindow
 
@@ -32,7 +33,7 @@ def kept(config: Config, since: datetime, until: datetime, *, stage: str | None,
         typer.echo(json.dumps({"schema": 1, "windows": rows, "beside": beside}, ensure_ascii=False, indent=2))
     else:
         for text in (text for one in rows for text in lines(one)):
-            typer.echo(plain(text))
+            typer.echo(printable(text))
     if not audits:
         typer.echo("no audited window is kept of this time", err=True)
         return codes.UNKNOWN
@@ -54,8 +55,3 @@ def _beside(window: TrafficWindow) -> dict[str, Any]:
         "verdict": window.verdict,
         **window.report,
     }
-
-
-def plain(text: str) -> str:
-    """What others wrote, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

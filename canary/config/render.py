@@ -116,10 +116,11 @@ def _table(loaded: Loaded, path: Path, table: Any) -> Iterator[str]:
         if value is None:
             yield f"# {name} is not set"
         else:
-            yield f"{name} = {toml_value(value)}  # {_comment(origin(loaded, (*path, key), table))}"
+            yield f"{name} = {toml_value(value)}  # {printable(origin(loaded, (*path, key), table))}"
 
 
-def _comment(text: str) -> str:
+def printable(text: str) -> str:
+    """What others wrote, without what a terminal would obey."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

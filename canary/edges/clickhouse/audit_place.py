@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from canary.edges.clickhouse.schema import Column, Shape, quoted
-from canary.edges.clickhouse.sql import Parameter
+from canary.edges.clickhouse.sql import Parameter, precise_stamp
 from canary.traffic import Times
 from reconcile.offsets import Range
 
@@ -115,13 +115,9 @@ def times_of(place: Place, times: Times | None) -> dict[str, Parameter]:
     if times is None:
         return {}
     if not _whole(place, times):
-        return {"since": _stamp(times.since), "until": _stamp(times.until)}
-    return {"since": _stamp(_up(times.since))[:19], "until": _stamp(_up(times.until))[:19]}
+        return {"since": precise_stamp(times.since), "until": precise_stamp(times.until)}
+    return {"since": precise_stamp(_up(times.since))[:19], "until": precise_stamp(_up(times.until))[:19]}
 
 
 def _up(moment: datetime) -> datetime:
     return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

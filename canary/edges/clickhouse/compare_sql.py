@@ -1,11 +1,10 @@
 """The statements that compare two tables: counts and hashes, never content. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from canary.compared import Portion, Span
 from canary.edges.clickhouse.schema import quoted
-from canary.edges.clickhouse.sql import Parameter, Statement
+from canary.edges.clickhouse.sql import Parameter, Statement, precise_stamp
 
 _NULL = "'\\\\N'"
 
@@ -99,7 +98,7 @@ class Comparer:
         return f"{where} AND bitAnd({self._hash()}, {_mask(portion.bits)}) IN {{keys:Array(UInt64)}}"
 
     def _within(self, span: Span, parameters: dict[str, Parameter]) -> str:
-        parameters["since"], parameters["until"] = _stamp(span.start), _stamp(span.end)
+        parameters["since"], parameters["until"] = precise_stamp(span.start), precise_stamp(span.end)
         since, until = (f"toDateTime64({{{name}:String}}, 6, 'UTC')" for name in ("since", "until"))
         return f"{self._timestamp} >= {since} AND {self._timestamp} < {until}"
 
@@ -111,7 +110,3 @@ def source(database: str, table: str) -> str:
 
 def _mask(bits: int) -> int:
     return (1 << bits) - 1
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

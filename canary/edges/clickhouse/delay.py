@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from canary.compared import TableTroubleError
 from canary.delays import QUANTILES, Delay
@@ -70,7 +70,7 @@ def question(
     span: tuple[datetime, datetime],
 ) -> sql.Statement:
     """Count, late ones and quantiles of `until` less `since`, of rows whose `until` lies in the span."""
-    stamps = [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for moment in span]
+    stamps = [sql.precise_stamp(moment) for moment in span]
     late = str(late_after // timedelta(milliseconds=1))
     parameters: dict[str, sql.Parameter] = {"start": stamps[0], "end": stamps[1], "late": late}
     start, end = "toDateTime64({start:String}, 6, 'UTC')", "toDateTime64({end:String}, 6, 'UTC')"

@@ -85,8 +85,8 @@ def _reaches(start: str, table: str, known: Tables) -> bool:
 
 
 def _next(name: str, known: Tables) -> Iterator[str]:
-    if (behind := _behind(name, known)) != name:
-        yield behind
+    if (beyond := _behind(name, known)) != name:
+        yield beyond
     for view in known[name]["dependencies"].split("\n") if name in known else ():
         if view in known:
             yield view_target(known[view]["create"], view) or view
@@ -94,9 +94,13 @@ def _next(name: str, known: Tables) -> Iterator[str]:
 
 def _behind(name: str, known: Tables) -> str:
     """The table behind a Distributed one; the table itself for any other."""
-    row = known.get(name)
-    found = target(row["engine_full"]) if row is not None and row["engine"] == "Distributed" else None
-    return name if found is None else f"{found[1]}.{found[2]}"
+    return (behind(known[name]) if name in known else "") or name
+
+
+def behind(row: Mapping[str, str]) -> str:
+    """The table behind a Distributed one; "" for any other."""
+    found = target(row["engine_full"]) if row["engine"] == "Distributed" else None
+    return "" if found is None else f"{found[1]}.{found[2]}"
 
 
 def view_target(create: str, view: str) -> str:

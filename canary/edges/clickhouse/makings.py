@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from canary.described import ALTERED, OPAQUE
-from canary.edges.clickhouse import schema, sql
-from canary.edges.clickhouse.feeders import view_target
+from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.feeders import behind, view_target
 
 Row = Mapping[str, str]
 
@@ -95,17 +95,9 @@ def related(rows: Iterable[Row], own: Iterable[str]) -> dict[str, Row]:
 
 def _belongs(known: Mapping[str, Row], name: str, found: set[str]) -> bool:
     row = known[name]
-    behind = {place for one in found for place in _behind(known[one])}
-    if name in behind:
+    if any(behind(known[one]) == name for one in found):
         return True
-    return bool(found & {*_behind(row), *_fed(row)})
-
-
-def _behind(row: Row) -> Iterator[str]:
-    """What lies behind a Distributed table."""
-    place = schema.target(row["engine_full"]) if row["engine"] == "Distributed" else None
-    if place is not None:
-        yield f"{place[1]}.{place[2]}"
+    return bool(found & {behind(row), *_fed(row)})
 
 
 def _fed(row: Row) -> Iterator[str]:

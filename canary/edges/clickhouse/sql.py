@@ -227,7 +227,7 @@ def _day_conditions(
     """Whole days: what is asked again a second later is the same text, whose plan servers may keep."""
     first = _midnight(min(one.sent_at for one in wanted) - margin)
     last = _midnight(max(one.sent_at for one in wanted) + margin) + timedelta(days=1)
-    parameters["since"], parameters["until"] = _stamp(first), _stamp(last)
+    parameters["since"], parameters["until"] = stamp(first), stamp(last)
     convert = "toDate({%s:String})" if column.base.startswith("Date") and "Time" not in column.base else None
     convert = convert or "toDateTime64({%s:String}, 6, 'UTC')"
     return [f"{column.expression} >= {convert % 'since'}", f"{column.expression} < {convert % 'until'}"]
@@ -237,7 +237,7 @@ def _arrival_condition(shape: Shape, wanted: Sequence[Wanted], parameters: dict[
     arrival = shape.arrival
     if arrival is None or not _is_time(arrival):
         return []
-    parameters["arrived"] = _stamp(min(one.sent_at for one in wanted) - ARRIVAL_MARGIN)
+    parameters["arrived"] = stamp(min(one.sent_at for one in wanted) - ARRIVAL_MARGIN)
     later = f"{arrival.expression} >= toDateTime64({{arrived:String}}, 6, 'UTC')"
     if arrival.type.startswith("Nullable"):
         later = f"({later} OR {arrival.expression} IS NULL)"
@@ -252,7 +252,8 @@ def _midnight(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """A time in whole seconds, in UTC, as a parameter carries it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -262,3 +263,8 @@ def _from(database: str, table: str) -> str:
 
 def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def precise_stamp(moment: datetime) -> str:
+    """The same with microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,7 +1,7 @@
 """The question to a table of ingestion warnings, where the pipeline writes down what it dropped and why."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from canary.edges.clickhouse import sql
@@ -28,7 +28,7 @@ def warned(
         f" FROM {where} WHERE timestamp >= toDateTime64({{since:String}}, 6, 'UTC')"
         " AND positionCaseInsensitive(toString(details), {id:String}) > 0"
         f" ORDER BY timestamp LIMIT {MOST}",
-        {"id": str(id_), "since": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")},
+        {"id": str(id_), "since": sql.stamp(since)},
         ("at", "type", "source", "details"),
     )
 
@@ -44,7 +44,7 @@ def counted(
     if not columns.issuperset(("type", "timestamp")):
         return {}
     mine = bool(settings.tenants) and "team_id" in columns
-    parameters: dict[str, sql.Parameter] = {"since": since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+    parameters: dict[str, sql.Parameter] = {"since": sql.stamp(since)}
     if mine:
         parameters["tenants"] = list(settings.tenants)
     rows = ask(

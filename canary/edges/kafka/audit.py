@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from canary.edges.kafka import audit_requests, requests
-from canary.edges.kafka.client import Access, Client, TroubleError
+from canary.edges.kafka.client import Client, TroubleError
 from canary.edges.kafka.cluster import Cluster
 from canary.edges.kafka.fetchback import Fetchback
 from canary.edges.kafka.requests import Place
@@ -35,14 +35,7 @@ class TopicAudit:
         self._now = now
         self._timeout = settings.timeout.total_seconds()
         self._stopped = False
-        access = Access(
-            bootstrap=settings.bootstrap,
-            client_id=settings.client_id,
-            timeout=self._timeout,
-            tls=settings.tls,
-            sasl=settings.sasl,
-        )
-        self._cluster = Cluster(access, sorted({settings.topic, *settings.dead_letters}))
+        self._cluster = Cluster(settings.access, sorted({settings.topic, *settings.dead_letters}))
 
     def state(self) -> TopicState:
         """The topic now. Raises `CannotAskError`."""

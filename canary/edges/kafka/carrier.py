@@ -88,7 +88,7 @@ class Carrier:
             raise TroubleError(f"librdkafka cannot begin: {error}") from error
 
     def _complain(self, error: Any) -> None:
-        self.trouble = " ".join(str(error.str()).split())[:200]
+        self.trouble = _words(error)
 
     def assign(self, offsets: Mapping[Place, int]) -> None:
         """Read these partitions from here on, and no others. What was on its way is dropped."""
@@ -132,7 +132,7 @@ class Carrier:
             elif code == self._end:
                 haul.next_offset = max(haul.next_offset, offset)
             else:
-                haul.fault = " ".join(str(error.str()).split())[:200]
+                haul.fault = _words(error)
         return found
 
     def close(self) -> None:
@@ -143,6 +143,10 @@ class Carrier:
             ending = threading.Thread(target=self._consumer.close, name="librdkafka close", daemon=True)
             ending.start()
             ending.join(CLOSE_PATIENCE)
+
+
+def _words(error: Any) -> str:
+    return " ".join(str(error.str()).split())[:200]
 
 
 def _record(message: "Message[bytes, bytes]", offset: int) -> CarriedRecord:

@@ -11,7 +11,7 @@ from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
 
 from canary.described import OPAQUE, CannotTellError, Description, Keeps
 from canary.edges.kafka.audit import TopicAudit
-from canary.edges.kafka.client import Access, Bell, Client, TroubleError
+from canary.edges.kafka.client import Bell, Client, TroubleError
 from canary.edges.kafka.requests import NO_ID, NONE
 from canary.edges.kafka.stage import Settings
 from canary.traffic import CannotAskError
@@ -47,8 +47,7 @@ class TopicDescriber:
         `CannotTellError`.
         """
         del since
-        told = self._settings
-        access = Access(told.bootstrap, told.client_id, told.timeout.total_seconds(), told.tls, told.sasl)
+        access = self._settings.access
         try:
             client = Client(access, Bell())
         except (OSError, ValueError) as error:  # a certificate or secret that cannot be read

@@ -1,7 +1,7 @@
 """How far topics reach: their next offsets, and nothing read."""
 
 from canary.counted import CounterTroubleError
-from canary.edges.kafka.client import Access, TroubleError
+from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.ranges import RangeReader
 from canary.edges.kafka.stage import Settings
 
@@ -10,15 +10,8 @@ class TopicEnds:
     """A topic and its alternates: where an ingress may put what it has taken in."""
 
     def __init__(self, settings: Settings) -> None:
-        access = Access(
-            bootstrap=settings.bootstrap,
-            client_id=settings.client_id,
-            timeout=settings.timeout.total_seconds(),
-            tls=settings.tls,
-            sasl=settings.sasl,
-        )
         self._topics = (settings.topic, *settings.alternates)
-        self._reader = RangeReader(access, self._topics)
+        self._reader = RangeReader(settings.access, self._topics)
 
     def ends(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> next offset. Raises CounterTroubleError, also for want of a leader."""

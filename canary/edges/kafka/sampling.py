@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from canary.edges.kafka.batches import Record
-from canary.edges.kafka.client import Access, TroubleError
+from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.likeness import identity
 from canary.edges.kafka.ranges import RangeReader
 from canary.edges.kafka.stage import Settings
@@ -22,14 +22,7 @@ class SampledTopic:
         self._fields = id_fields
         self._topics = (settings.topic, *settings.alternates)
         self._letters = settings.dead_letters
-        access = Access(
-            bootstrap=settings.bootstrap,
-            client_id=settings.client_id,
-            timeout=settings.timeout.total_seconds(),
-            tls=settings.tls,
-            sasl=settings.sasl,
-        )
-        self._reader = RangeReader(access, (*self._topics, *self._letters))
+        self._reader = RangeReader(settings.access, (*self._topics, *self._letters))
 
     def ends(self, *, letters: bool = False) -> Mapping[Place, int]:
         """The next offset of every partition, of the stage's topics or of its dead letters."""

@@ -69,6 +69,11 @@ class Settings:
     on_demand_above: float = 5_000
     client: ClientName = "kafka-python"
 
+    @property
+    def access(self) -> Access:
+        """How its cluster is reached."""
+        return Access(self.bootstrap, self.client_id, self.timeout.total_seconds(), self.tls, self.sasl)
+
 
 class KafkaStage:
     """Looks at one topic. One thread looks; `interrupt` and `close` may be called from any."""
@@ -92,14 +97,7 @@ class KafkaStage:
         sides: dict[str, str] = dict.fromkeys(settings.dead_letters, DEAD_LETTER)
         sides.update(dict.fromkeys(settings.alternates, ALTERNATE))
         sides[settings.topic] = ""
-        access = Access(
-            bootstrap=settings.bootstrap,
-            client_id=settings.client_id,
-            timeout=self._timeout,
-            tls=settings.tls,
-            sasl=settings.sasl,
-        )
-        self._cluster = Cluster(access, sorted(sides))
+        self._cluster = Cluster(settings.access, sorted(sides))
         self._partitions = Partitions(sides, now=now, resume=resume)
         self._recogniser = Recogniser(marks)
         self._fetching = chosen(settings, self._partitions, self._recogniser, now=now, source=source)

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from uuid import UUID
 
 from canary.edges.kafka.batches import Record
-from canary.edges.kafka.client import Access, TroubleError
+from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.likeness import Face, Likeness, told, value_of
 from canary.edges.kafka.ranges import Bounds, RangeReader
 from canary.edges.kafka.record import moment_of
@@ -30,15 +30,8 @@ class TopicTracer:
         self._settings = settings
         self._predict = predict
         self._fields = id_fields
-        access = Access(
-            bootstrap=settings.bootstrap,
-            client_id=settings.client_id,
-            timeout=settings.timeout.total_seconds(),
-            tls=settings.tls,
-            sasl=settings.sasl,
-        )
         self._followed = (settings.topic, *settings.alternates)
-        self._reader = RangeReader(access, (*self._followed, *settings.dead_letters))
+        self._reader = RangeReader(settings.access, (*self._followed, *settings.dead_letters))
 
     def search(self, question: Question) -> Sequence[Searched]:
         """The topic itself, then its alternates, then its dead letters."""
