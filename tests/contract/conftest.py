@@ -22,8 +22,9 @@ SECRET = b"a secret of the tests"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that asks of a broker or a reading what it cannot do is none."""
-    out = [item for item in items if _impossible(item)]
+    """A test that asks of a broker or a reading what it cannot do is none; other folders' tests pass."""
+    here = Path(__file__).parent
+    out = [item for item in items if item.path.is_relative_to(here) and _impossible(item)]
     items[:] = [item for item in items if item not in out]
     config.hook.pytest_deselected(items=out)
 
