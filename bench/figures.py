@@ -16,7 +16,7 @@ BEGIN, END = "<!-- figures of make bench -->", "<!-- end of the figures -->"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the table; `met` is None where there is no aim."""
+    """One row of the table; `met` is None where there is no aim, `kind` is the measurement it came from."""
 
     what: str
     aim: str
@@ -24,6 +24,7 @@ class Figure:
     value: float
     met: bool | None = None
     note: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,13 @@ def from_json(text: str) -> tuple[Sequence[Figure], Setting]:
     """What `as_json` wrote down."""
     told = json.loads(text)
     return [Figure(**one) for one in told["figures"]], Setting(**told["setting"])
+
+
+def joined(anew: Sequence[Figure], before: Sequence[Figure], kinds: Sequence[str]) -> Sequence[Figure]:
+    """All figures in the order of the kinds; those measured anew stand for the earlier ones of their kind."""
+    fresh = {one.kind for one in anew}
+    kept = [one for one in before if one.kind not in fresh]
+    return sorted([*kept, *anew], key=lambda one: kinds.index(one.kind))
 
 
 def _with_note(figure: Figure) -> str:

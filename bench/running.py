@@ -110,6 +110,10 @@ class Running:
             time.sleep(every)
         return False
 
+    def lasts(self, seconds: float) -> None:
+        """Wait so long. Raises NotUpError if the daemon ends."""
+        self.until(lambda: False, within=seconds, every=1)
+
     def answers(self) -> bool:
         try:
             self.get("/healthz", within=1)

@@ -1,9 +1,10 @@
 """The house rules that a machine can hold: file size, and texts that are made from the code."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
-from bench.figures import from_json, into, markdown
+from bench.figures import from_json, into, joined, markdown, plain
 from canary.metrics import CATALOGUE, table
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,15 @@ def test_the_readme_quotes_the_figures_as_they_were_measured() -> None:
 
     assert (ROOT / "docs/bench.md").read_text() == markdown(figures, where)
     assert into(readme, figures, where) == readme
+
+
+def test_figures_measured_apart_take_the_place_of_their_kind_alone() -> None:
+    """`make bench`'s `--only`: the other rows stand as they were, in their order."""
+    kinds = ("first", "second", "third")
+    before = [replace(plain(what, 1, unit="s"), kind=what) for what in kinds]
+    anew = [replace(plain(what, 2, unit="s"), kind="second") for what in ("second a", "second b")]
+
+    assert joined(anew, before, kinds) == [before[0], *anew, before[2]]
 
 
 def test_every_metric_is_named_once() -> None:
