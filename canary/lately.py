@@ -28,10 +28,10 @@ def changed(scene: Scene, places: Iterable[str], began: datetime | None) -> Iter
         slack=SLACK,
         far=_distances(scene.names, list(places)),
     )
-    told = {f"{'' if one.stage else OURSELVES}{line(one.told)}": one for one in reversed(found)}
-    lines = [
-        f"{_when(one, began)}: {text}" for text, one in reversed(told.items())
-    ]  # two stages, one cluster
+    told: dict[str, Change] = {}
+    for one in found:  # two stages of one cluster tell the same: the nearest stands
+        told.setdefault(f"{'' if one.stage else OURSELVES}{line(one.told)}", one)
+    lines = [f"{_when(one, began)}: {text}" for text, one in told.items()]
     if len(lines) > MOST:
         lines[MOST:] = [f"and {len(lines) - MOST} more"]
     if lines:
