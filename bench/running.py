@@ -67,8 +67,8 @@ class Running:
         """Resident megabytes."""
         return float(self._seen.memory_info().rss) / 1e6
 
-    def get(self, path: str, *, within: float = 5.0) -> str:
-        """What one of its windows shows; 503 is an answer too."""
+    def get(self, path: str, *, within: float = 60.0) -> str:
+        """What one of its windows shows; 503 is an answer too. A machine that is starved lets one wait."""
         try:
             with build_opener(ProxyHandler({})).open(self._url + path, timeout=within) as answer:
                 return str(answer.read().decode())
