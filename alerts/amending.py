@@ -62,7 +62,8 @@ def _amended(incident: Incident, news: Sequence[Amendment], now: datetime) -> In
     if not new:
         return incident
     counts = Counter(dict(incident.amended))
-    counts.update(one.words for one in new.values())
+    for one in new.values():
+        counts[one.words] += one.count
     took = (incident.amended_took, *(one.took for one in new.values()))
     return replace(
         incident,

@@ -74,6 +74,8 @@ class Amendment:
     """What became of it, as in "3 arrived after all"."""
     took: timedelta | None = None
     """How long that took, where it is known."""
+    count: int = 1
+    """How many it stands for, where they are not told one by one."""
 
 
 class Kind(StrEnum):

@@ -119,6 +119,14 @@ def calendar(config: Config, app: App, *, wait: Wait) -> Calendar | None:
         at_once=told.max_at_once,
     )
     measure = Measure(app.metrics)
-    found = Calendar(made, ledger=app.ledger, every=every, now=app.watch.desk.line.now, on_report=measure)
+    now = app.watch.desk.line.now
+    found = Calendar(
+        made,
+        ledger=app.ledger,
+        every=every,
+        now=now,
+        on_report=measure,
+        tell=lambda amendments: app.pager.amend(amendments, now=now()),
+    )
     found.restore()
     return found

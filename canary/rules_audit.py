@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from alerts.condition import Condition, Severity
-from canary.audit.calendar import Standing
 from canary.audit.report import Report, reasons
+from canary.audit.standing import Standing
 from reconcile.traffic import Fate
 
 MOST_RANGES = 5

@@ -6,7 +6,7 @@ from typing import Any
 
 from canary import __version__
 from canary.audit.beside import Beside
-from canary.audit.calendar import Standing
+from canary.audit.standing import Standing
 from canary.settle import Settled
 from canary.values import WindowReport
 from canary.watch import Watch

@@ -27,6 +27,13 @@ class Range:
     def __str__(self) -> str:
         return f"{self.partition}:{self.start}-{self.end - 1}"
 
+    @classmethod
+    def of(cls, told: str) -> "Range":
+        """The range that is written so. ValueError where none is."""
+        partition, _, offsets = told.partition(":")
+        first, _, last = offsets.partition("-")
+        return cls(int(partition), int(first), int(last) + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

@@ -82,6 +82,7 @@ class Evidence:
     letters: ids among the dead letters -> why.
     present: offsets for which the table has a row after all.
     by_id: the table cannot tell offsets: an id in it is all that "stored" can mean.
+    foreign: other events' rows hold offsets of this topic: a row at an offset proves nothing by itself.
     no_ids: why ids cannot be matched with the table's; "" where they can.
     unsure: why the table could not be asked once more, without which nothing is called lost.
     """
@@ -98,6 +99,7 @@ class Evidence:
     present: AbstractSet[int] = frozenset()
     policy: Policy = Policy()
     by_id: bool = False
+    foreign: bool = False
     no_ids: str = ""
     unsure: str = ""
 
@@ -166,7 +168,7 @@ def fate_of(offset: int, evidence: Evidence, *, partition: int) -> tuple[Fate, s
     if places:
         return Fate.DEDUPLICATED, "its id is in the table under another offset"
     checked = message.id is not None and not evidence.no_ids
-    if offset in evidence.present and not checked:
+    if offset in evidence.present and not checked and not evidence.foreign:
         return Fate.STORED, ""
     if evidence.unsure:
         return Fate.UNAUDITED, evidence.unsure
@@ -189,14 +191,14 @@ def _missing(message: Message, evidence: Evidence) -> tuple[Fate, str]:
     """No explanation is left: lost, where ids can be trusted."""
     if evidence.no_ids:
         return Fate.UNAUDITED, f"merged away or lost: {evidence.no_ids}"
-    if evidence.by_id and message.id is None:
+    if (evidence.by_id or evidence.foreign) and message.id is None:
         return Fate.UNAUDITED, "it has no id to look for"
     other = "another event's row holds its offset" if message.offset in evidence.present else ""
     return Fate.LOST, other
 
 
 def _unrecorded(offset: int, evidence: Evidence) -> tuple[Fate, str]:
-    if offset in evidence.present:
+    if offset in evidence.present and not evidence.foreign:
         return Fate.STORED, ""
     if any(one.start <= offset < one.end for one in evidence.aborted):
         return Fate.ABORTED, ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from canary.audit.calendar import Standing
+from canary.audit.standing import Standing
 from canary.ledger import Ledger, LedgerError
 from canary.traffic import TrafficWindow
 from canary.values import Now

@@ -7,13 +7,15 @@ is one round for every table; it is called by the calendar, in a thread of its o
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from alerts.condition import Amendment
+from canary.audit.amending import Found, Losses, amendments, by_id, changed, closed_again, kept, with_told_at
 from canary.audit.report import Report
+from canary.audit.standing import OnReport, Standing
 from canary.audit.steps import Auditor
 from canary.audit.work import Start
 from canary.ledger import Ledger, LedgerError
@@ -43,38 +45,27 @@ class Every:
     at_once: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is known of a table's traffic now: reports still fresh, and why the last audit failed."""
-
-    stage: str
-    reports: Sequence[Report] = ()
-    trouble: str = ""
-    since: datetime | None = None
-
-
-class OnReport(Protocol):
-    """Hears of every audit, with what the one before it had found of the same window, and its verdict; and
-    of every round that failed."""
-
-    def __call__(self, report: Report, before: AuditWindow | None, verdict: str) -> None: ...
-    def failed(self, stage: str) -> None: ...
-    def open(self, stage: str, counts: Mapping[str, int]) -> None:
-        """Events, by fate, that are still asked for."""
-        ...
-
-
 class Calendar:
     """All tables' running audits. `step` is called by one thread at a time, the rest by any."""
 
     def __init__(
-        self, auditors: Sequence[Auditor], *, ledger: Ledger, every: Every, now: Now, on_report: OnReport
+        self,
+        auditors: Sequence[Auditor],
+        *,
+        ledger: Ledger,
+        every: Every,
+        now: Now,
+        on_report: OnReport,
+        tell: Callable[[Sequence[Amendment]], object],
     ) -> None:
         self._auditors = {auditor.stage: auditor for auditor in auditors}
         self._ledger = ledger
         self._every = every
         self._now = now
         self._on_report = on_report
+        self._tell = tell
+        self._losses = Losses(window=every.window, again_for=every.again_for)
+        self._fresh_for = 2 * every.window + every.delay
         self._started = now()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -91,8 +82,8 @@ class Calendar:
             last = self._ledger.last_audit(stage)
             if last is not None:
                 self._last[stage] = last
-            for window in self._ledger.audits(now - self._every.again_for, now, stage=stage, only_open=True):
-                self._open[stage, window.start] = window
+            for window in self._ledger.audits(now - self._every.again_for, now, stage=stage):
+                self._keep_in_mind(window)
 
     def standing(self) -> list[Standing]:
         """What is known now, for the rules; reports older than two windows say nothing of now."""
@@ -105,7 +96,7 @@ class Calendar:
         ]
 
     def _fresh(self, report: Report, now: datetime) -> bool:
-        return now - report.audited_at <= 2 * self._every.window + self._every.delay
+        return now - report.audited_at <= self._fresh_for
 
     def step(self) -> None:
         """Audit what is due: the next window of each table, and again what is open."""
@@ -131,6 +122,7 @@ class Calendar:
             for window in self._to_do_again(stage):
                 if not self._stop.is_set():
                     self._again(auditor, window)
+            self._look_again(auditor)
             self._on_report.open(stage, self._waiting(stage))
         except CannotAskError as error:
             if not self._stop.is_set():
@@ -172,6 +164,7 @@ class Calendar:
             {p: first for p, (first, _) in window.offsets.items()},
             ends={p: end for p, (_, end) in window.offsets.items()},
             topic_id=window.topic_id,
+            by_id=by_id(window),
         )
         try:
             self._audit(auditor, window.start, window.end, start, before=window)
@@ -180,17 +173,57 @@ class Calendar:
                 raise
             self._close(window, error.reason)
 
+    def _look_again(self, auditor: Auditor) -> None:
+        """At the losses of one closed window."""
+        before = self._losses.due(auditor.stage, self._now())
+        if before is None or self._stop.is_set():
+            return
+        try:
+            found = auditor.look_again(before)
+        except CannotAskError as error:
+            if not error.gone:
+                raise
+            self._losses.drop(before)
+            return
+        now = self._now()
+        self._losses.spent(before.stage, found.cost.messages_fetched / auditor.most_messages, now)
+        after = closed_again(before, found, now)
+        self._amended(before, found)
+        self._keep(after)
+        with self._lock:
+            one = self._standing[before.stage]
+            reports = [changed(r, found) if r.since == before.start else r for r in one.reports]
+            self._standing[before.stage] = replace(one, reports=reports)
+        self._on_report.looked_again(before, after, found.cost)
+
+    def _amended(self, before: AuditWindow, found: Found) -> None:
+        """Tell it, before the ledger knows: killed in between we find it again, and the pager knows it."""
+        if found.changed:
+            _log.info("%s: of what the window of %s lost, something turned up", before.stage, before.start)
+            self._tell(list(amendments(before, found, self._fresh_for)))
+
+    def _keep(self, window: AuditWindow) -> None:
+        self._keep_in_mind(window)
+        self._unsaved[window.stage, window.start] = window
+        self._save()
+
+    def _keep_in_mind(self, window: AuditWindow) -> None:
+        """As long as more can be known of it."""
+        if window.open:
+            self._open[window.stage, window.start] = window
+        else:
+            self._open.pop((window.stage, window.start), None)
+        self._losses.note(window)
+
     def _close(self, window: AuditWindow, reason: str) -> None:
         """Ask no more for what is no more: its open fates stay open for ever, and it says why."""
         _log.warning("%s: the window of %s stays open: %s", window.stage, window.start, reason)
         report = {**window.report, "notes": [*window.report.get("notes", []), reason]}
-        key = (window.stage, window.start)
         closed = replace(window, open=False, audited_at=self._now(), report=report, verdict="unknown")
-        self._unsaved[key] = closed
-        del self._open[key]
         if self._last.get(window.stage) == window:
             self._last[window.stage] = closed
-        self._save()
+        self._keep(closed)
+        self._losses.drop(closed)
 
     def _waiting(self, stage: str) -> Counter[str]:
         """Events of the open windows by their open fates."""
@@ -212,23 +245,20 @@ class Calendar:
         report = auditor.audit(since, until, start=start)
         if report.made_again:
             self._made_again[auditor.stage] = report.audited_at
+        if before is not None:
+            report, found = kept(report, before)
+            self._amended(before, found)
         window = self._window(report, before)
-        key = (window.stage, window.start)
         if before is None:
             self._last[window.stage] = window
-        if window.open:
-            self._open[key] = window
-        else:
-            self._open.pop(key, None)
-        self._unsaved[key] = window
-        self._save()
+        self._keep(window)
         self._stands(window.stage, report=report)
         self._on_report(report, before, window.verdict)
         return window
 
     def _window(self, report: Report, before: AuditWindow | None) -> AuditWindow:
         counts = {fate.value: report.counts.get(fate, 0) for fate in Fate}
-        changed = before is not None and dict(before.counts) != counts
+        differs = before is not None and dict(before.counts) != counts
         return AuditWindow(
             stage=report.stage,
             start=report.since,
@@ -239,8 +269,8 @@ class Calendar:
             topic_id=report.topic_id,
             offsets={one.partition: (one.start, one.end) for one in report.window},
             counts=counts,
-            report=report.as_json(),
-            amendments=(before.amendments if before else 0) + changed,
+            report=with_told_at(report.as_json(), before, report.audited_at),
+            amendments=(before.amendments if before else 0) + differs,
         )
 
     def _save(self) -> None:

@@ -60,15 +60,18 @@ class Gatherer:
         self._unsure = ""
         self._no_ids = ""
         self._due = False
+        self._foreign = False
 
-    def gather(self, work: Work, gaps: Sequence[Range], *, by_id: bool, all_of_it: bool) -> Gathered:
+    def gather(
+        self, work: Work, gaps: Sequence[Range], *, by_id: bool, all_of_it: bool, proven: bool = False
+    ) -> Gathered:
         """What became of every offset in the gaps. `by_id`: the table tells no offsets; `all_of_it`: the
-        gaps are the whole window, whatever rows there are."""
+        gaps are the whole window, whatever rows there are; `proven`: their ids could be matched before."""
         if not gaps:
             return Gathered()
         self._due = self._now() - work.until >= self._limits.lost_after
         taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
-        beside = [] if all_of_it else _beside(work.window, taken)
+        beside = [] if all_of_it or proven else _beside(work.window, taken)
         back = self._topic.read(
             [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
         )
@@ -78,7 +81,8 @@ class Gatherer:
         self._settle(work)  # from here on the table's answers count against an event
         self._ask_ids(back.messages)
         known = back.messages if all_of_it else _at(back.messages, beside)
-        self._match_ids(known, by_id=by_id)
+        self._match_ids(known, by_id=by_id or proven)
+        self._foreign = all_of_it
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
         doubted = _doubted(runs, back)
@@ -161,6 +165,7 @@ class Gatherer:
             letters=self._letters,
             policy=self._policy,
             by_id=by_id,
+            foreign=self._foreign,
             no_ids=self._no_ids,
             unsure=self._unsure,
         )

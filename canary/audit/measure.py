@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from canary.audit.report import Report
+from canary.audit.report import Cost, Report
 from canary.metrics import Metrics
 from canary.traffic import AuditWindow
 from reconcile.traffic import UNSETTLED, Fate
@@ -33,8 +33,20 @@ class Measure:
             metrics.counter("audit_amended_total", stage).inc()
         metrics.gauge("audit_unbalanced", stage).set(report.unbalanced)
         metrics.gauge("audit_seconds", stage).set(report.cost.seconds)
+        self._cost(stage, report.cost)
+
+    def _cost(self, stage: str, cost: Cost) -> None:
         for unit in ("queries", "rows_read", "bytes_read", "messages_fetched"):
-            metrics.counter("audit_read_total", stage, unit).inc(getattr(report.cost, unit))
+            self._metrics.counter("audit_read_total", stage, unit).inc(getattr(cost, unit))
+
+    def looked_again(self, before: AuditWindow, after: AuditWindow, cost: Cost) -> None:
+        """What turned up counts where it went to; the loss stays counted."""
+        for fate, number in after.counts.items():
+            if (more := number - before.counts.get(fate, 0)) > 0:
+                self._metrics.counter("audit_events_total", after.stage, fate).inc(more)
+        if after.amendments > before.amendments:
+            self._metrics.counter("audit_amended_total", after.stage).inc()
+        self._cost(after.stage, cost)
 
     def open(self, stage: str, counts: Mapping[str, int]) -> None:
         """Events, by fate, of the windows that will be audited again."""

@@ -25,6 +25,9 @@ class Verdict(StrEnum):
 
 EXIT_CODES = {Verdict.OK: 0, Verdict.DEGRADED: 1, Verdict.FAULT: 2, Verdict.UNKNOWN: 3}
 
+BY_ID = "rows of other events hold offsets of this topic: every event was looked up by its id"
+"""Of a window where a row's offset proves nothing by itself."""
+
 UNKNOWING = (Fate.NOT_YET, Fate.UNAUDITED, Fate.EXPIRED)
 DEGRADING = (Fate.DEAD_LETTERED, Fate.UNPARSABLE)
 
@@ -113,17 +116,10 @@ class Report:
 
     def verdict(self, grace: timedelta) -> Verdict:
         """A backlog counts only when the window has been over for `grace`."""
-        counts = self.counts
-        if counts.get(Fate.LOST, 0):
-            return Verdict.FAULT
-        unknown = sum(counts.get(fate, 0) for fate in UNKNOWING)
-        if self.method.name == "none" or unknown > self.tolerated:
-            return Verdict.UNKNOWN
-        late = counts.get(Fate.QUEUED, 0) and self.behind > grace
         copies = self.twice.mergeable + self.twice.permanent + self.twice.untold + self.stray_rows
-        if late or copies or any(counts.get(fate, 0) for fate in DEGRADING):
-            return Verdict.DEGRADED
-        return Verdict.OK
+        late = bool(self.counts.get(Fate.QUEUED, 0)) and self.behind > grace
+        tolerated = -1 if self.method.name == "none" else self.tolerated
+        return verdict_of(self.counts, tolerated=tolerated, odd=late or bool(copies))
 
     def as_json(self) -> dict[str, Any]:
         """A stable object: keys may be added."""
@@ -142,21 +138,7 @@ class Report:
             "offsets": [str(one) for one in self.window if one.size],
             "appended": self.appended,
             "counts": {fate.value: self.counts.get(fate, 0) for fate in Fate},
-            "runs": [
-                {"offsets": str(run.range), "fate": run.fate.value, "reason": run.reason}
-                for run in self.runs[:MAX_RUNS]
-            ],
-            "lost": {
-                "replay": [str(one) for one in self.lost_ranges],
-                "since": _time(self.lost.since),
-                "until": _time(self.lost.until),
-                "first_ids": list(self.lost.ids),
-                "events": dict(self.lost.events),
-                "keys": dict(self.lost.keys),
-                "replayable_until": _time(self.lost.replayable_until),
-                "retention_from": self.lost.retention_from,
-                **({"payloads": list(self.lost.payloads)} if self.lost.payloads else {}),
-            },
+            **told(self.runs, self.lost),
             "twice": {
                 "mergeable": self.twice.mergeable,
                 "permanent": self.twice.permanent,
@@ -179,6 +161,37 @@ class Report:
                 "seconds": round(self.cost.seconds, 3),
             },
         }
+
+
+def verdict_of(counts: Mapping[Any, int], *, tolerated: int, odd: bool) -> Verdict:
+    """What counts by fate come to. More than `tolerated` that nobody knows of are unknown (-1: all of it
+    is); `odd` is whatever else is not as it should be."""
+    if counts.get(Fate.LOST, 0):
+        return Verdict.FAULT
+    if sum(counts.get(fate, 0) for fate in UNKNOWING) > tolerated:
+        return Verdict.UNKNOWN
+    return Verdict.DEGRADED if odd or any(counts.get(fate, 0) for fate in DEGRADING) else Verdict.OK
+
+
+def told(runs: Sequence[Run], lost: Lost) -> dict[str, Any]:
+    """A window's runs and losses as they stand in its object."""
+    return {
+        "runs": [
+            {"offsets": str(run.range), "fate": run.fate.value, "reason": run.reason}
+            for run in runs[:MAX_RUNS]
+        ],
+        "lost": {
+            "replay": [str(run.range) for run in runs if run.fate is Fate.LOST],
+            "since": _time(lost.since),
+            "until": _time(lost.until),
+            "first_ids": list(lost.ids),
+            "events": dict(lost.events),
+            "keys": dict(lost.keys),
+            "replayable_until": _time(lost.replayable_until),
+            "retention_from": lost.retention_from,
+            **({"payloads": list(lost.payloads)} if lost.payloads else {}),
+        },
+    }
 
 
 def reasons(runs: Sequence[Run], fate: Fate) -> dict[str, int]:

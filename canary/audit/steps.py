@@ -5,17 +5,18 @@ stored, whenever it was asked; that it lacks something counts only where it was 
 position was read. So a row that was on its way then has had its time, and a sound window waits for nothing.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from canary.audit.again import look_again
+from canary.audit.amending import Found
 from canary.audit.cut import another, cut, reaching
 from canary.audit.gather import Gathered, Gatherer
 from canary.audit.protocols import Table, Topic
-from canary.audit.report import Cost, Report
-from canary.audit.work import Limits, Start, Work
-from canary.traffic import CannotAskError, Strays, Times, Twice
+from canary.audit.report import BY_ID, Cost, Report
+from canary.audit.work import Counted, Limits, Start, Work
+from canary.traffic import AuditWindow, CannotAskError, Strays, Times, Twice
 from canary.values import Now
 from reconcile.offsets import Range, appended, joined, repeated, suspects, within
 from reconcile.traffic import Fate, Policy, Run, merged, tally
@@ -24,22 +25,6 @@ SPLITS = 5
 """A window that costs too much is halved this many times at most."""
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """The gaps of a window, what could not be searched, and how many rows there are too many."""
-
-    gaps: tuple[Range, ...] = ()
-    unsearched: tuple[Run, ...] = ()
-    repeated: Mapping[tuple[int, int], int] = field(default_factory=dict)
-
-    def __add__(self, other: "_Counted") -> "_Counted":
-        return _Counted(
-            (*self.gaps, *other.gaps),
-            (*self.unsearched, *other.unsearched),
-            Counter(self.repeated) + Counter(other.repeated),
-        )
 
 
 class Auditor:
@@ -65,6 +50,11 @@ class Auditor:
         self._policy = policy
         self._now = now
         self._wait = wait
+
+    @property
+    def most_messages(self) -> int:
+        """What one window may fetch."""
+        return self._limits.messages
 
     def audit(
         self, since: datetime, until: datetime, *, start: Start | None = None, payloads: bool = False
@@ -105,6 +95,11 @@ class Auditor:
         seconds, read = (self._now() - started).total_seconds(), report.cost.messages_fetched
         cost = Cost(costs["queries"], costs["rows_read"], costs["bytes_read"], read, seconds)
         return replace(report, cost=cost)
+
+    def look_again(self, window: AuditWindow) -> Found:
+        """At what a closed window has lost. Raises `CannotAskError`."""
+        topic, table, limits, policy = self._topic, self._table, self._limits, self._policy
+        return look_again(window, topic=topic, table=table, limits=limits, policy=policy, now=self._now)
 
     def interrupt(self) -> None:
         """Make an audit that is going on end soon; what it has not come to is unaudited."""
@@ -204,7 +199,7 @@ class Auditor:
         self,
         report: Report,
         work: Work,
-        counted: _Counted,
+        counted: Counted,
         gathered: Gathered,
         twice: Twice,
         strays: Strays,
@@ -217,9 +212,7 @@ class Auditor:
         )
         notes = [*report.notes, *work.notes, *gathered.notes]
         if by_id:
-            notes.append(
-                "rows of other events hold offsets of this topic: every event was looked up by its id"
-            )
+            notes.append(BY_ID)
         return replace(
             report,
             runs=tuple(runs),
@@ -231,22 +224,22 @@ class Auditor:
             cost=Cost(messages_fetched=gathered.fetched),
         )
 
-    def _counted(self, work: Work, times: Times, *, sibling: bool, splits: int) -> _Counted:
+    def _counted(self, work: Work, times: Times, *, sibling: bool, splits: int) -> Counted:
         """The window's gaps; in halves where it is too large, unsearched where even those cost too much."""
         window = work.window
         if not appended(window):
-            return _Counted()
+            return Counted()
         try:
             if splits and appended(window) > self._limits.offsets:
                 return self._halved(work, sibling=sibling, splits=splits)
             if sibling:
-                return _Counted(tuple(self._table.absent(window, times)))
+                return Counted(tuple(self._table.absent(window, times)))
             blocks = self._table.blocks(window, times)
             pieces = suspects(window, blocks)
             most = self._limits.ranges
             gaps, left = self._table.gaps(window, pieces, times, most=most) if pieces else ([], [])
             why = f"more than {self._limits.ranges} gaps"
-            return _Counted(
+            return Counted(
                 tuple(gaps), tuple(Run(one, Fate.UNAUDITED, why) for one in left), repeated(blocks)
             )
         except CannotAskError as error:
@@ -254,12 +247,12 @@ class Auditor:
                 return self._halved(work, sibling=sibling, splits=splits)
             if not error.over_budget:
                 raise
-            return _Counted((), tuple(Run(one, Fate.UNAUDITED, error.reason) for one in window if one.size))
+            return Counted((), tuple(Run(one, Fate.UNAUDITED, error.reason) for one in window if one.size))
 
-    def _halved(self, work: Work, *, sibling: bool, splits: int) -> _Counted:
+    def _halved(self, work: Work, *, sibling: bool, splits: int) -> Counted:
         middle = work.since + (work.until - work.since) / 2
         offsets = self._topic.offsets_at(middle)
-        found = _Counted()
+        found = Counted()
         for late, since, until in ((False, work.since, middle), (True, middle, work.until)):
             window = []
             for one in work.window:

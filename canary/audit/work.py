@@ -1,11 +1,13 @@
 """What an audit is told, and the window that it works on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from canary.traffic import TopicState
 from reconcile.offsets import Range
+from reconcile.traffic import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,19 @@ class Work:
     settled_at: datetime
     payloads: bool
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The gaps of a window, what could not be searched, and how many rows there are too many."""
+
+    gaps: tuple[Range, ...] = ()
+    unsearched: tuple[Run, ...] = ()
+    repeated: Mapping[tuple[int, int], int] = field(default_factory=dict)
+
+    def __add__(self, other: "Counted") -> "Counted":
+        return Counted(
+            (*self.gaps, *other.gaps),
+            (*self.unsearched, *other.unsearched),
+            Counter(self.repeated) + Counter(other.repeated),
+        )

@@ -60,6 +60,16 @@ def test_after_the_end_it_is_told_once_with_how_many_and_how_slow() -> None:
     assert run.look(8000) == []
 
 
+def test_one_amendment_may_stand_for_many() -> None:
+    """It counts as so many, once."""
+    run = over()
+    many = replace(late(1), count=9_000)
+    came(run, 100, many, late(2))
+    came(run, 110, many)
+    (notice,) = run.look(190)
+    assert notice.amended == ((ARRIVED, 9_001),)
+
+
 def test_while_it_is_open_it_is_told_and_its_end_repeats_it() -> None:
     """The amendment is news of its own, and stands in every later message."""
     run = Run(RULES)

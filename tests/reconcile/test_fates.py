@@ -40,6 +40,17 @@ def evidence(message: Message | None = NAMED, **known: object) -> Evidence:
         (evidence(present=frozenset({AT})), Fate.LOST, "another event's row holds its offset"),
         (evidence(NAMELESS, present=frozenset({AT})), Fate.STORED, ""),
         (evidence(present=frozenset({AT}), no_ids="no column"), Fate.STORED, ""),
+        (
+            evidence(present=frozenset({AT}), no_ids="no column", foreign=True),
+            Fate.UNAUDITED,
+            "merged away or lost: no column",
+        ),
+        (
+            evidence(NAMELESS, present=frozenset({AT}), foreign=True),
+            Fate.UNAUDITED,
+            "it has no id to look for",
+        ),
+        (evidence(None, present=frozenset({AT}), foreign=True), Fate.CONTROL, ""),
         (evidence(NAMELESS, present=frozenset({8})), Fate.LOST, ""),
         (evidence(no_ids="no column"), Fate.UNAUDITED, "merged away or lost: no column"),
         (evidence(unsure="refused"), Fate.UNAUDITED, "refused"),

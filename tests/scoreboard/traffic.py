@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from alerts.condition import Amendment
 from canary.audit.beside import Real
 from canary.audit.calendar import Calendar, Every
-from canary.audit.report import Report
+from canary.audit.report import Cost, Report
 from canary.traffic import AuditWindow
 from reconcile.traffic import Fate
 from tests.canary.audit import world as audited
@@ -36,6 +37,8 @@ class BusyWorld(World):
     struck_at: float = 0.0
     found: dict[int, float] = field(default_factory=dict)
     """Lost offset -> when the audit first said so."""
+    amended: list[Amendment] = field(default_factory=list)
+    """What turned up: nothing does here."""
 
     def _start(self) -> None:
         super(BusyWorld, self)._start()
@@ -47,6 +50,7 @@ class BusyWorld(World):
             every=EVERY,
             now=lambda: self.traffic.now,
             on_report=Heard(self._hear),
+            tell=self.amended.extend,
         )
         self.calendar.restore()
         self.watch.real = lambda: Real(audits=self.calendar.standing())
@@ -81,6 +85,11 @@ class Heard:
         del before, verdict
         if report.counts.get(Fate.LOST, 0):
             self._hear(report)
+
+    def looked_again(self, before: AuditWindow, after: AuditWindow, cost: Cost) -> None:
+        """Nothing of what is lost here turns up."""
+        assert before.counts == after.counts
+        assert cost.messages_fetched
 
     def open(self, stage: str, counts: Mapping[str, int]) -> None:
         """Nobody here counts them."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from alerts.condition import Amendment
 from canary.audit import Limits, Report
 from canary.audit.calendar import Calendar, Every
+from canary.audit.report import Cost
 from canary.ledger import Ledger
 from canary.traffic import AuditWindow
 from reconcile.traffic import Fate
@@ -24,6 +26,8 @@ class Heard:
         self.reports: list[Report] = []
         self.failures: list[str] = []
         self.waiting: dict[str, dict[str, int]] = {}
+        self.looked: list[tuple[AuditWindow, AuditWindow]] = []
+        self.amendments: list[Amendment] = []
 
     def __call__(self, report: Report, before: AuditWindow | None, verdict: str) -> None:
         assert verdict in ("ok", "degraded", "fault", "unknown")
@@ -32,6 +36,10 @@ class Heard:
 
     def failed(self, stage: str) -> None:
         self.failures.append(stage)
+
+    def looked_again(self, before: AuditWindow, after: AuditWindow, cost: Cost) -> None:
+        assert cost.messages_fetched > 0
+        self.looked.append((before, after))
 
     def open(self, stage: str, counts: Mapping[str, int]) -> None:
         self.waiting[stage] = dict(counts)
@@ -45,7 +53,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def calendar(world: World, ledger: Ledger, heard: Heard, limits: Limits | None = None) -> Calendar:
     made = Calendar(
-        [world.auditor(limits)], ledger=ledger, every=Every(), now=lambda: world.now, on_report=heard
+        [world.auditor(limits)],
+        ledger=ledger,
+        every=Every(),
+        now=lambda: world.now,
+        on_report=heard,
+        tell=heard.amendments.extend,
     )
     made.restore()
     return made

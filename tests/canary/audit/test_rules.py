@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from alerts.condition import Severity
 from canary.audit.beside import Real
-from canary.audit.calendar import Standing
+from canary.audit.standing import Standing
 from canary.background import Background
 from canary.book import Book
 from canary.described import Change
