@@ -24,6 +24,7 @@ REAL: tuple[Told, ...] = (
         "Real events sampled in one topic, by their end.",
         ("hop", "outcome"),
     ),
+    ("between_amended_total", "counter", "Samples of which something lost turned up later.", ("hop",)),
     ("between_share", "gauge", "Share of the events that was in the last sample.", ("hop",)),
     ("between_lost_at_most", "gauge", "Largest share lost that it does not speak against (95 %).", ("hop",)),
     ("between_blind", "gauge", "1 while the two topics cannot be compared.", ("hop",)),
@@ -55,7 +56,7 @@ def series(stages: Sequence[str], hops: Sequence[str]) -> Iterator[tuple[str, li
     for name in ("delay_rows_total", "delay_late_rows_total", "delay_blind"):
         yield name, [(stage,) for stage in stages]
     yield "between_sampled_total", [(hop, outcome) for hop in hops for outcome in OUTCOMES]
-    for name in ("between_share", "between_lost_at_most", "between_blind"):
+    for name in ("between_amended_total", "between_share", "between_lost_at_most", "between_blind"):
         yield name, [(hop,) for hop in hops]
 
 

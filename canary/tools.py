@@ -137,7 +137,8 @@ def _between(
     config: Config, first: KafkaStageConfig, second: KafkaStageConfig, app: App, keeper: Keeper
 ) -> BetweenAudit:
     fields = _id_fields(config)
-    window = config.canary.window
+    window, now, hop = config.canary.window, app.watch.desk.line.now, f"{first.name}->{second.name}"
+    kept = app.ledger.traffic(now() - config.audit.again_for, now())
     return BetweenAudit(
         kafka.SampledTopic(kafka_settings(first, second, config, every=timedelta(0)), id_fields=fields),
         kafka.SampledTopic(kafka_settings(second, None, config, every=timedelta(0)), id_fields=fields),
@@ -146,10 +147,14 @@ def _between(
             after=config.canary.passed_grace,
             lost_after=config.canary.lost_after,
             messages=max(3, int(second.sample_budget * window.total_seconds())),
+            again_for=config.audit.again_for,
+            told_for=FRESH * window + config.canary.grace,
         ),
-        now=app.watch.desk.line.now,
+        now=now,
         metrics=app.metrics,
-        hears=keeper.of(BETWEEN, f"{first.name}->{second.name}"),
+        hears=keeper.of(BETWEEN, hop),
+        tell=lambda amendments: app.pager.amend(amendments, now=now()),
+        earlier=[one for one in kept if (one.kind, one.place) == (BETWEEN, hop)],
     )
 
 

@@ -60,6 +60,13 @@ class Sampled:
         return self.arrived + self.dead_lettered + self.waiting + self.unread + self.lost
 
     @property
+    def verdict(self) -> str:
+        """A loss is proven, a backlog is none, and what could not be read is unknown."""
+        if self.lost:
+            return "fault"
+        return "unknown" if self.unread else "degraded" if self.waiting or self.dead_lettered else "ok"
+
+    @property
     def bound(self) -> float:
         """The largest share lost that this does not speak against; only what was judged counts."""
         return missed_at_most(self.sampled - self.waiting - self.unread, self.lost)

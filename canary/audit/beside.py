@@ -86,7 +86,8 @@ class Keeper:
         with self._lock:
             one = self._known[key]
             fresh = [w for w in one.windows if w.told_at >= since and w.start != window.start]
-            self._known[key] = replace(one, windows=(*fresh, window), line=line or one.line)
+            windows = sorted((*fresh, window), key=lambda w: w.start)
+            self._known[key] = replace(one, windows=tuple(windows), line=line or one.line)
             self._unsaved[*key, window.start] = window
         self._save()
 

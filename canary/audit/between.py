@@ -6,13 +6,15 @@ between has passed all of its records, the later topic and the dead letters were
 that, and a second look, later, does not show it either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from alerts.condition import Amendment
 from canary.audit.beside import Hears
+from canary.audit.sought import MOST, Sought, TurnedUp, kept
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
 from canary.traffic import BETWEEN, TrafficWindow
@@ -42,12 +44,15 @@ class Topic(Protocol):
 @dataclass(frozen=True, slots=True)
 class Pace:
     """A sample every `window`, taken `after` its start and given up `lost_after` it; `messages` are read for
-    one sample, of both topics together."""
+    one sample, of both topics together. What it leaves of them goes to the lost of earlier ones, which are
+    looked for `again_for`; people hear of a loss for `told_for`."""
 
     window: timedelta
     after: timedelta
     lost_after: timedelta
     messages: int
+    again_for: timedelta = timedelta(hours=24)
+    told_for: timedelta = timedelta(minutes=10)
 
 
 @dataclass
@@ -79,14 +84,6 @@ class Between:
     share: float
     lost: tuple[UUID, ...]
 
-    @property
-    def verdict(self) -> str:
-        """A loss is proven, a backlog is none, and what could not be read is unknown."""
-        told = self.told
-        if told.lost:
-            return "fault"
-        return "unknown" if told.unread else "degraded" if told.waiting or told.dead_lettered else "ok"
-
     def as_json(self) -> dict[str, Any]:
         """For reports; keys may be added."""
         told = self.told
@@ -111,7 +108,7 @@ class Between:
 
 
 class BetweenAudit:
-    """Takes a sample a window. One thread."""
+    """Takes a sample a window. One thread. `earlier` are the windows of runs before this one."""
 
     def __init__(
         self,
@@ -122,6 +119,8 @@ class BetweenAudit:
         now: Now,
         metrics: Metrics,
         hears: Hears,
+        tell: Callable[[Sequence[Amendment]], object],
+        earlier: Sequence[TrafficWindow] = (),
     ) -> None:
         self._first = first
         self._second = second
@@ -129,6 +128,10 @@ class BetweenAudit:
         self._now = now
         self._metrics = metrics
         self._hears = hears
+        self._tell = tell
+        self._sought = Sought(pace.again_for)
+        self._sought.restore(earlier)
+        self._last: _Round | None = None
         self._round: _Round | None = None
         self._next = now()
         self._due = now()
@@ -154,6 +157,7 @@ class BetweenAudit:
 
     def _work(self, now: datetime) -> timedelta:
         if self._round is None:
+            self._seek(now)
             following = self._second.ends()
             letters = self._first.ends(letters=True)
             self._round = _Round(now, self._first.ends(), following, letters, left=self._pace.messages)
@@ -186,7 +190,7 @@ class BetweenAudit:
         if not confirmed or ((told.waiting or told.unread) and not overdue):
             return self._pace.after
         self._finish(one, told, lost, now)
-        self._round = None
+        self._round, self._last = None, one
         self._next = max(self._next + self._pace.window, now)
         return self._next - now
 
@@ -204,6 +208,24 @@ class BetweenAudit:
             else:
                 one.following, one.arrived = read.next, one.arrived | read.ids.keys()
 
+    def _seek(self, now: datetime) -> None:
+        """What was lost and turned up since, in what the last sample read and in what its budget leaves."""
+        if (last := self._last) is None:
+            return
+        for found in self._sought.seen(last.arrived, last.letters):
+            self._amended(found)
+        for found in self._sought.look(self._first, self._second, budget=max(0, last.left), now=now):
+            self._amended(found)
+        self._last = None
+
+    def _amended(self, found: TurnedUp) -> None:
+        """Tell it before the ledger knows; the loss stays counted."""
+        self._tell(list(found.amendments(self._pace.told_for)))
+        for outcome, ids in found.found.items():
+            self._metrics.counter("between_sampled_total", self._hop, outcome).inc(len(ids))
+        self._metrics.counter("between_amended_total", self._hop).inc()
+        self._hears.found(found.after, found.line())
+
     def _finish(self, one: _Round, told: Sampled, lost: frozenset[UUID], now: datetime) -> None:
         for name in OUTCOMES:
             self._metrics.counter("between_sampled_total", self._hop, name).inc(getattr(told, name))
@@ -212,9 +234,11 @@ class BetweenAudit:
         named = tuple(sorted(lost))
         found = Between(one.at, self._first.name, self._second.name, told, one.share, named)
         end = one.taken_at or now
-        self._hears.found(
-            TrafficWindow(BETWEEN, self._hop, one.at, end, now, found.verdict, found.as_json()), found.line()
-        )
+        report = {**found.as_json(), **kept(named, one.following, one.letters_from)}
+        window = TrafficWindow(BETWEEN, self._hop, one.at, end, now, told.verdict, report)
+        if named:
+            self._sought.note(window, named[:MOST], one.following, one.letters_from)
+        self._hears.found(window, found.line())
 
 
 def _passed(places: Mapping[Place, int], positions: Mapping[Place, int | None]) -> bool | None:

@@ -1,16 +1,18 @@
 """Two topics by a sample: losses named, backlogs and blindness never taken for one, budgets kept."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
+from alerts.condition import Amendment
 from canary.audit.between import OUTCOMES, BetweenAudit, Pace
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
+from canary.traffic import TrafficWindow
 from reconcile.sampling import chosen
 from tests.canary.audit.hearing import Heard
 
@@ -78,6 +80,11 @@ class Lab:
     def __post_init__(self) -> None:
         self.raw, self.processed = Topic("raw"), Topic("processed")
         self.metrics = Metrics(CollectorRegistry(), stages=["raw", "processed"])
+        self.amendments: list[Amendment] = []
+        self.start()
+
+    def start(self, earlier: Sequence[TrafficWindow] = ()) -> None:
+        """The daemon is started, perhaps anew."""
         self.audit = BetweenAudit(
             self.raw,
             self.processed,
@@ -85,6 +92,8 @@ class Lab:
             now=lambda: self.now,
             metrics=self.metrics,
             hears=self.heard,
+            tell=self.amendments.extend,
+            earlier=earlier,
         )
         self.audit.step()
 
@@ -205,3 +214,57 @@ def test_a_topic_that_is_away_is_told_once_and_tried_again() -> None:
     lab.run(timedelta(seconds=20))
 
     assert (lab.value("arrived"), lab.value("lost")) == (10, 0)
+
+
+def test_a_loss_that_turns_up_amends_its_sample() -> None:
+    """In the next topic, or among the dead letters: once each, the sum as it was, after a restart too."""
+    lab = Lab()
+    lab.put(0, 300, lose=(7, 8, 9))
+    lab.run(timedelta(seconds=10))
+    lab.processed.put(UUID(int=7))
+    lab.run(timedelta(seconds=70))
+    lab.start(lab.heard.windows[-1:])
+    lab.run(timedelta(seconds=70))
+    first = [window for window in lab.heard.windows if window.report["lost"]]
+    assert [window.report["lost"] for window in first] == [3, 2]
+    lab.start(first[-1:])
+    lab.raw.letters.append(UUID(int=9))
+    lab.processed.put(UUID(int=8))
+    lab.run(timedelta(minutes=5))
+    after = [window for window in lab.heard.windows if window.start == first[0].start]
+
+    assert [(one.report["lost"], one.verdict) for one in after] == [
+        (3, "fault"),
+        (2, "fault"),
+        (0, "degraded"),
+    ]
+    assert {one.told_at for one in after} == {first[0].told_at}
+    assert [(w.report["arrived"], w.report["dead_lettered"]) for w in after] == [(297, 0), (298, 0), (299, 1)]
+    assert after[1].report["first_ids"] == [str(UUID(int=8)), str(UUID(int=9))]
+    assert after[2].report["first_ids"] == []
+    assert [(one.key, one.id, one.words) for one in lab.amendments] == [
+        ("audit_lost:raw->processed", str(UUID(int=7)), "arrived after all"),
+        ("audit_lost:raw->processed", str(UUID(int=8)), "arrived after all"),
+        ("audit_lost:raw->processed", str(UUID(int=9)), "dead-lettered after all"),
+    ]
+    assert (lab.value("arrived"), lab.value("dead_lettered"), lab.value("lost")) == (299, 1, 3)
+
+
+def test_what_is_looked_for_again_stays_within_the_budget_and_a_day() -> None:
+    """A topic that is away amends nothing; after `again_for` nobody looks."""
+    lab = Lab(pace=replace(PACE, messages=90, again_for=timedelta(minutes=10)))
+    lab.put(0, 12, lose=(3,))
+    lab.run(timedelta(seconds=10))
+    assert lab.value("lost") == 1
+    before = lab.raw.read + lab.processed.read
+    for minute in range(9):
+        lab.put(100 * (minute + 1), 30)
+        lab.processed.down = minute == 4
+        lab.run(timedelta(minutes=1))
+    assert lab.raw.read + lab.processed.read - before <= 10 * 90
+    assert lab.amendments == []
+    lab.run(timedelta(minutes=3))
+    lab.processed.put(UUID(int=3))
+    lab.run(timedelta(minutes=5))
+
+    assert lab.amendments == []
