@@ -158,6 +158,11 @@ def _between(
     )
 
 
+def real_objective(config: Config) -> timedelta:
+    """Real rows that took longer are late."""
+    return config.audit.objective or config.canary.objective
+
+
 def _delay(config: Config, stage: ClickHouseStageConfig, app: App, keeper: Keeper) -> DelayAudit:
     now = app.watch.desk.line.now
     table = clickhouse.DelayTable(
@@ -165,7 +170,7 @@ def _delay(config: Config, stage: ClickHouseStageConfig, app: App, keeper: Keepe
         since=stage.delay_from,
         until=stage.delay_to,
         canary=EVENT_NAME,
-        late_after=config.canary.objective,
+        late_after=real_objective(config),
         now=now,
     )
 

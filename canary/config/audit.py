@@ -16,6 +16,7 @@ class AuditConfig(Table):
     delay: Span = timedelta(minutes=1)
     slack: Span = timedelta(minutes=5)
     again_for: Span = timedelta(hours=24)
+    objective: Span | None = None
     filtered_events: Texts = ()
     filtered_tokens: Texts = ()
     id_fields: Texts = ("uuid",)

@@ -1,8 +1,9 @@
 """What no single key can tell: the sense that the tables make together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from canary.config.alerts import AlertsConfig, ObjectiveConfig
+from canary.config.audit import AuditConfig
 from canary.config.checks_alerts import check_alerts, check_objectives
 from canary.config.checks_files import check_files
 from canary.config.checks_probes import check_probes
@@ -14,7 +15,7 @@ from canary.config.models import CanaryConfig, WebConfig
 from canary.config.probes import ProbeConfig
 from canary.config.problems import Draft, plain
 from canary.config.schema import Path
-from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
+from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig, StageConfig
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -44,10 +45,20 @@ def check(draft: Draft, tables: Mapping[Path, Table]) -> None:
             "everybody who reaches this address can read metrics and the status page, which ask for no login",
             got=f"got {plain(web.listen)}",
         )
+    if isinstance(audit := tables.get(("audit",)), AuditConfig):
+        _delays(draft, audit, stages.values())
     check_ways(draft, tables)
     if isinstance(alerts := tables.get(("alerts",)), AlertsConfig):
         check_alerts(draft, alerts)
     check_files(draft, tables)
+
+
+def _delays(draft: Draft, audit: AuditConfig, stages: Iterable[StageConfig]) -> None:
+    """An objective that nothing is held against."""
+    measured = any(s.delay_from and s.delay_to for s in stages if isinstance(s, ClickHouseStageConfig))
+    if audit.objective is not None and not measured:
+        what = "is held against nothing: no table has both delay_from and delay_to"
+        draft.warn(("audit", "objective"), what, got=f"got {plain(audit.objective)}")
 
 
 def _times(draft: Draft, canary: CanaryConfig) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from canary.config import ConfigError, load
 from canary.config.fields import from_duration, shown_url, to_duration
+from canary.tools import real_objective
 from tests.canary.config.samples import GOOD, Configure
 
 
@@ -102,4 +103,16 @@ def test_warnings_in_their_words(configure: Configure, good: str) -> None:
         "a loss is proven only 30m after the send, and a backlog cannot be told from it",
         "web.listen: everybody who reaches this address can read metrics and the status page, "
         'which ask for no login (got "0.0.0.0:9187")',
+    )
+
+
+def test_real_rows_have_an_objective_of_their_own(configure: Configure, good: str) -> None:
+    """The canaries' where none is set; one that is held against nothing is worth a thought."""
+    canaries = '[canary]\nobjective = "7s"\n' + good
+    assert real_objective(configure(canaries).config) == timedelta(seconds=7)
+    own = configure('[audit]\nobjective = "90s"\n' + canaries)
+    assert (real_objective(own.config), own.warnings) == (timedelta(seconds=90), ())
+    unmeasured = '[audit]\nobjective = "90s"\n' + good + 'delay_from = ""\n'
+    assert configure(unmeasured).warnings == (
+        "audit.objective: is held against nothing: no table has both delay_from and delay_to (got 90s)",
     )
