@@ -74,6 +74,7 @@ class Evidence:
     ----------
     log_start: the oldest offset that Kafka still keeps.
     position: the next offset of the table's consumer; None where it cannot be read.
+    unread_from: from this offset on the consumer had read nothing yet; known at times where no position is.
     due: whether `lost_after` has passed: without a position, only time proves a loss.
     read: what was read back of the gaps; nothing is known of the rest, for the reason `unread`.
     messages: the records that were there, by offset.
@@ -89,6 +90,7 @@ class Evidence:
 
     log_start: int = 0
     position: int | None = None
+    unread_from: int | None = None
     due: bool = False
     read: Sequence[Range] = ()
     unread: str = ""
@@ -116,7 +118,8 @@ class Run:
 def worth_reading(gap: Range, evidence: Evidence) -> Range:
     """What of a gap must be read back: not what has expired, nor what still waits for the consumer."""
     if evidence.position is None:
-        return gap.clip(evidence.log_start, gap.end if evidence.due else gap.start)
+        end = gap.end if evidence.unread_from is None else evidence.unread_from
+        return gap.clip(evidence.log_start, end if evidence.due else gap.start)
     return gap.clip(evidence.log_start, evidence.position)
 
 
@@ -129,7 +132,9 @@ def explained(gap: Range, evidence: Evidence) -> list[Run]:
     runs = list(_gone(Range(gap.partition, gap.start, middle.start), evidence))
     runs += _read_back(middle, evidence)
     after = Range(gap.partition, middle.end, gap.end)
-    runs.append(Run(after, Fate.QUEUED if evidence.position is not None else Fate.NOT_YET))
+    known = evidence.position if evidence.position is not None else evidence.unread_from
+    unknown = after.clip(after.start, after.end if known is None else known)
+    runs += [Run(unknown, Fate.NOT_YET), Run(Range(gap.partition, unknown.end, gap.end), Fate.QUEUED)]
     return merged(runs)
 
 

@@ -97,7 +97,12 @@ class Gatherer:
         worth = []
         for gap in gaps:
             log = work.state.logs[gap.partition]
-            evidence = Evidence(log_start=log.start, position=_position(work, gap.partition), due=self._due)
+            evidence = Evidence(
+                log_start=log.start,
+                position=_position(work, gap.partition),
+                unread_from=work.unread.get(gap.partition),
+                due=self._due,
+            )
             worth.append(worth_reading(gap, evidence))
         return joined(worth)
 
@@ -175,6 +180,7 @@ class Gatherer:
                 base,
                 log_start=work.state.logs[partition].start,
                 position=_position(work, partition),
+                unread_from=work.unread.get(partition),
                 read=[one for one in back.read if one.partition == partition],
                 messages={m.offset: m for m in back.messages if m.partition == partition},
                 aborted=[one for one in back.aborted if one.partition == partition],

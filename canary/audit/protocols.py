@@ -47,6 +47,10 @@ class Table(Protocol):
         """What waits in front of it now; None where its rows come without such a queue. Never raises."""
         ...
 
+    def unread_from(self) -> Mapping[int, int]:
+        """By partition the offset from which on its consumer has surely read nothing. Never raises."""
+        ...
+
     def blocks(self, window: Sequence[Range], times: Times | None) -> Sequence[Block]:
         """Rows and distinct offsets of a window by block."""
         ...

@@ -75,6 +75,8 @@ class Auditor:
         settled_at = state.read_at + self._limits.passed_grace
         work = Work(state, since, until, window, started + self._limits.seconds, settled_at, payloads)
         work = self._held(work, notes)
+        if work.state.positions_unreadable:
+            work = replace(work, unread=self._table.unread_from())
         report = Report(
             topic=state.topic,
             table=self._table_name,

@@ -52,7 +52,8 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Work:
     """One window under audit; `deadline` on our line. Until `settled_at` rows may be on their way of which
-    the consumer's position already tells."""
+    the consumer's position already tells. `unread` is known of some partitions where no position is: from
+    that offset on the consumer has read nothing."""
 
     state: TopicState
     since: datetime
@@ -62,6 +63,7 @@ class Work:
     settled_at: datetime
     payloads: bool
     notes: list[str] = field(default_factory=list)
+    unread: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

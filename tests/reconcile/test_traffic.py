@@ -24,6 +24,7 @@ EVIDENCE = st.builds(
     Evidence,
     log_start=OFFSETS,
     position=st.none() | OFFSETS,
+    unread_from=st.none() | OFFSETS,
     due=st.booleans(),
     read=st.lists(SPANS, max_size=3),
     unread=st.just("over budget"),
@@ -85,18 +86,30 @@ def test_a_backlog_is_never_a_loss(gap: Range, evidence: Evidence) -> None:
 
 
 @given(SPANS, EVIDENCE)
+def test_what_was_not_even_read_is_queued_and_nothing_else_is_told_by_it(
+    gap: Range, evidence: Evidence
+) -> None:
+    """Without a position; however late it is. Before that place, as if nobody had told."""
+    told = replace(evidence, position=None)
+    fates_told, without = fates(explained(gap, told)), fates(explained(gap, replace(told, unread_from=None)))
+    for at, fate in fates_told.items():
+        waits = told.unread_from is not None and at >= max(told.unread_from, told.log_start)
+        assert fate is (Fate.QUEUED if waits else without[at])
+
+
+@given(SPANS, EVIDENCE)
 def test_without_positions_only_time_proves_a_loss(gap: Range, evidence: Evidence) -> None:
     """Before `lost_after` nothing is lost where the consumer's position cannot be read."""
     runs = explained(gap, replace(evidence, position=None, due=False))
 
-    assert {run.fate for run in runs} <= {Fate.NOT_YET, Fate.EXPIRED}
+    assert {run.fate for run in runs} <= {Fate.NOT_YET, Fate.EXPIRED, Fate.QUEUED}
 
 
 @given(SPANS, EVIDENCE)
 def test_only_an_unsettled_fate_changes_when_more_is_known(gap: Range, evidence: Evidence) -> None:
     """Once the consumer is past it and all was read; what retention removes meanwhile is another matter."""
     known = replace(evidence, log_start=0)
-    more = replace(known, position=61, due=True, read=[Range(0, 0, 61)], unsure="")
+    more = replace(known, position=61, unread_from=None, due=True, read=[Range(0, 0, 61)], unsure="")
     before, after = fates(explained(gap, known)), fates(explained(gap, more))
     assert {at for at in before if before[at] is not after[at]} <= {
         at for at, fate in before.items() if fate in UNSETTLED

@@ -13,6 +13,7 @@ from canary.edges.clickhouse import audit_sql, sql
 from canary.edges.clickhouse.audit_place import Place
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.consumers import unread_from
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
 from canary.edges.clickhouse.methods import tells_offsets, with_sibling, without_sibling
 from canary.edges.clickhouse.queue import DistributionQueue
@@ -73,6 +74,10 @@ class TableAudit:
             return None
         read = self._queue.read(self._session)
         return Waiting(unreadable=self._queue.note or "no answer") if read is None else Waiting(read[1])
+
+    def unread_from(self) -> dict[int, int]:
+        """By partition the offset from which on the table's own consumer has surely read nothing."""
+        return unread_from(self._session, self._feeders(self._settings.table), self._options.topics[0])
 
     def blocks(self, window: Sequence[Range], times: Times | None) -> list[Block]:
         """Rows and distinct offsets by block."""

@@ -24,6 +24,8 @@ def rights(settings: Settings) -> str:
             "-- Where the server hides its system tables, what lookups read to prune by the table's own key:",
             *(f"GRANT SELECT ON system.{table} TO {user};" for table in _SYSTEM),
             *([f"GRANT SELECT ON system.distribution_queue TO {user};"] if settings.queue_cluster else []),
+            "-- Optional: what waits for a Kafka table whose group's positions cannot be read in Kafka:",
+            f"GRANT SELECT ON system.kafka_consumers TO {user};",
             "-- Optional, so that messages can name statements that leave no other trace, such as mutations:",
             f"GRANT SELECT ON system.query_log TO {user};",
         )

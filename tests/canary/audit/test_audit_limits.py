@@ -83,6 +83,23 @@ def test_a_queue_that_cannot_be_read_proves_nothing() -> None:
     assert told(early.counts) == {"stored": 20, "not_yet": 20}
 
 
+def test_what_the_consumer_has_not_even_read_is_queued_without_its_position() -> None:
+    """However long; what lies before that place is lost by time alone, as for a partition nobody tells of."""
+    world = full(10)
+    world.append(0, 20)
+    world.append(1, 5)
+    world.store(0, range(10, 14))
+    world.positions, world.unread = None, {0: 17}
+    early = world.auditor().audit(START - timedelta(hours=1), world.now + timedelta(seconds=1))
+    late = audited(world)
+    world.positions = {0: 30, 1: 10}
+    read = world.auditor().audit(START - timedelta(hours=1), START + timedelta(seconds=1))
+
+    assert told(early.counts) == {"stored": 24, "queued": 13, "not_yet": 8}
+    assert told(late.counts) == {"stored": 24, "queued": 13, "lost": 8}
+    assert told(read.counts) == {"stored": 24, "queued": 5, "lost": 16}
+
+
 def test_a_window_over_its_budget_is_halved() -> None:
     """A question that is refused for its size is asked in parts, with the same result."""
     world = World()

@@ -65,6 +65,7 @@ class World:
     down: bool = False
     over_budget: int = 0
     waiting: Waiting | None = None
+    unread: dict[int, int] = field(default_factory=dict)
     held: list[Row] = field(default_factory=list)
     between: Callable[["World", str], None] = lambda *_: None
     resting: Callable[["World"], None] = lambda _: None
@@ -135,6 +136,9 @@ class FakeTable:
 
     def waiting(self) -> Waiting | None:
         return self._world.waiting
+
+    def unread_from(self) -> Mapping[int, int]:
+        return dict(self._world.unread)
 
     def _ask(self, question: str) -> None:
         world = self._world
