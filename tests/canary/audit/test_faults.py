@@ -58,6 +58,12 @@ CATALOGUE: dict[str, list[Step]] = {
         *(("append", 30), ("lose", 20), ("consume", 1), ("tick", 12), ("expire", 40), ("late", 40)),
         *(("tick", 24),),
     ],
+    "retention runs past a loss of a window that is open": [
+        *(("append", 30), ("lose", 20), ("tick", 12), ("expire", 40), ("tick", 12), ("consume", 1)),
+    ],
+    "late rows of a window that is open": [
+        *(("append", 30), ("lose", 20), ("tick", 12), ("late", 5), ("tick", 12), ("consume", 1)),
+    ],
     "all lost of a topic made again": [
         *(("again", 0), ("append", 3), ("lose", 8), ("lose", 9), ("tick", 12)),
     ],
