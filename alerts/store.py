@@ -20,6 +20,16 @@ from alerts.telling import HOUR
 T = TypeVar("T")
 Begin = Callable[[], AbstractContextManager[sa.Connection]]
 
+# Built once: to build a statement costs more than to run it.
+_INCIDENTS, _PAST = sa.select(incidents), sa.select(past)
+_PENDING = outbox.c.sent_at.is_(None) & outbox.c.given_up_at.is_(None)
+_OWED = sa.select(outbox).where(_PENDING).order_by(outbox.c.number)
+_LAST, _NEWEST = sa.select(sa.func.max(outbox.c.incident)), sa.select(sa.func.max(outbox.c.made_at))
+_NO_INCIDENT = incidents.delete().where(incidents.c.key == sa.bindparam("stale"))
+_NO_PAST = past.delete().where(past.c.incident == sa.bindparam("stale"))
+_AGAIN = outbox.update().where(outbox.c.id == sa.bindparam("notice"))
+_NEW_INCIDENT, _NEW_PAST, _NEW = incidents.insert(), past.insert(), outbox.insert()
+
 
 class StoreError(Exception):
     """The store could not be read or written; the text says why and shows no content."""
@@ -50,15 +60,10 @@ class Store:
 
     def _load(self) -> Kept:
         with self._begin() as db:
-            open_ = {
-                row.key: codec.incident(json.loads(row.body)) for row in db.execute(sa.select(incidents))
-            }
-            over = [codec.incident(json.loads(row.body)) for row in db.execute(sa.select(past))]
-            pending = outbox.c.sent_at.is_(None) & outbox.c.given_up_at.is_(None)
-            owed = tuple(
-                _letter(row) for row in db.execute(sa.select(outbox).where(pending).order_by(outbox.c.number))
-            )
-            last = db.execute(sa.select(sa.func.max(outbox.c.incident))).scalar() or 0
+            open_ = {row.key: codec.incident(json.loads(row.body)) for row in db.execute(_INCIDENTS)}
+            over = [codec.incident(json.loads(row.body)) for row in db.execute(_PAST)]
+            owed = tuple(_letter(row) for row in db.execute(_OWED))
+            last = db.execute(_LAST).scalar() or 0
             live = {i.number for i in open_.values()} | {letter.notice.incident for letter in owed}
             live |= {incident.number for incident in over}
             single, summaries = _recent(db)
@@ -81,10 +86,9 @@ class Store:
             stale = {*before.incidents.keys() - state.incidents.keys(), *(i.key for i in changed)}
             if stale:
                 # Away and in again rather than one by one: a storm changes thousands at once.
-                out = incidents.delete().where(incidents.c.key == sa.bindparam("stale"))
-                db.execute(out, [{"stale": key} for key in sorted(stale)])
+                db.execute(_NO_INCIDENT, [{"stale": key} for key in sorted(stale)])
             if changed:
-                db.execute(incidents.insert(), [_incident_row(incident) for incident in changed])
+                db.execute(_NEW_INCIDENT, [_incident_row(incident) for incident in changed])
             if state.past is not before.past:
                 _put_past(db, before.past, state.past)
             for letter in letters:
@@ -127,19 +131,17 @@ def guarded(work: Callable[[], T]) -> T:
 def _put(db: sa.Connection, letter: Letter) -> None:
     """Without reading first: a read would make the transaction fail wherever another writer comes between."""
     row = _row(letter)
-    if db.execute(outbox.update().where(outbox.c.id == letter.notice.id).values(row)).rowcount == 0:
-        db.execute(outbox.insert().values(id=letter.notice.id, **row))
+    if db.execute(_AGAIN, {"notice": letter.notice.id, **row}).rowcount == 0:
+        db.execute(_NEW, {"id": letter.notice.id, **row})
 
 
 def _put_past(db: sa.Connection, before: Mapping[int, Incident], now: Mapping[int, Incident]) -> None:
     changed = [incident for number, incident in now.items() if before.get(number) != incident]
     if stale := [*(before.keys() - now.keys()), *(incident.number for incident in changed)]:
-        db.execute(
-            past.delete().where(past.c.incident == sa.bindparam("stale")), [{"stale": n} for n in stale]
-        )
+        db.execute(_NO_PAST, [{"stale": n} for n in stale])
     if changed:
         rows = [{"incident": one.number, "body": json.dumps(codec.plain(one))} for one in changed]
-        db.execute(past.insert(), rows)
+        db.execute(_NEW_PAST, rows)
 
 
 def _incident_row(incident: Incident) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
 
 
 def _recent(db: sa.Connection) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
-    newest: datetime | None = db.execute(sa.select(sa.func.max(outbox.c.made_at))).scalar()
+    newest: datetime | None = db.execute(_NEWEST).scalar()
     if newest is None:
         return (), ()
     made = sa.select(outbox.c.made_at, outbox.c.kind).where(outbox.c.made_at > newest - HOUR)

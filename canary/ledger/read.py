@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, tuple_
 
 from canary.ledger import rows
 from canary.ledger.columns import first_id, minted_at
@@ -33,31 +33,68 @@ unsettled = (
 )
 """True of a canary whose window owes its report."""
 
+# Built once: to build a statement costs more than to run it.
+_YOUNGEST = select(canary.c.id).order_by(canary.c.id.desc()).limit(1)
+_LAST_COVERED = select(func.max(coverage.c.until))
+_FIRST_UNSETTLED = select(func.min(window_report.c.starts_at)).where(window_report.c.settled_at.is_(None))
+_WANTED = or_(canary.c.state == State.OPEN.value, canary.c.id >= bindparam("young"))
+_OPEN = select(canary.c.id).where(_WANTED).order_by(canary.c.id)
+_OWED = and_(canary.c.id >= bindparam("oldest"), unsettled)
+_OPEN_OR_OWED = select(canary.c.id).where(or_(_WANTED, _OWED)).order_by(canary.c.id)
+_SEEN = (
+    sighting.select()
+    .where(sighting.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(sighting.c.id, sighting.c.seen_at)
+)
+_TRACKED = canary.select().where(canary.c.id.in_(bindparam("ids", expanding=True))).order_by(canary.c.id)
+_INTERVALS = (
+    coverage.select()
+    .where(coverage.c.stage == bindparam("stage"))
+    .order_by(coverage.c.place, coverage.c.partition_number, coverage.c.since)
+)
+_INTERVALS_SINCE = _INTERVALS.where(coverage.c.until >= bindparam("since"))
+
+
+def _said(*, since: bool) -> Select[Any]:
+    """Positions of a stage: as they changed since a time, or the latest alone."""
+    table = consumer_position.c
+    of_stage = table.stage == bindparam("stage")
+    latest = select(table.place, table.partition_number, func.max(table.read_at)).where(of_stage)
+    if since:
+        latest = latest.where(table.read_at <= bindparam("since"))
+    key = tuple_(table.place, table.partition_number, table.read_at)
+    wanted = key.in_(latest.group_by(table.place, table.partition_number))
+    if since:
+        wanted = or_(table.read_at >= bindparam("since"), wanted)
+    said = consumer_position.select().where(of_stage, wanted)
+    return said.order_by(table.place, table.partition_number, table.read_at)
+
+
+_LATEST_SAID, _SAID_SINCE = _said(since=False), _said(since=True)
+
 
 def last_minted(connection: Connection) -> datetime | None:
     """The time of the youngest id ever owed and still kept."""
-    id_ = connection.execute(select(canary.c.id).order_by(canary.c.id.desc()).limit(1)).scalar()
+    id_ = connection.execute(_YOUNGEST).scalar()
     return None if id_ is None else minted_at(id_)
 
 
 def last_instant(connection: Connection) -> datetime | None:
     """The latest time on our line that the ledger knows of: where the line may be taken up again."""
-    covered = connection.execute(select(func.max(coverage.c.until))).scalar()
+    covered = connection.execute(_LAST_COVERED).scalar()
     known = [time for time in (last_minted(connection), covered) if time is not None]
     return max(known, default=None)
 
 
 def open_tracks(connection: Connection, since: datetime) -> list[Track]:
     """What a restarted watch must know again, oldest first."""
-    open_ = canary.c.state == State.OPEN.value
-    wanted = or_(open_, canary.c.id >= first_id(since))
-    oldest = connection.execute(
-        select(func.min(window_report.c.starts_at)).where(window_report.c.settled_at.is_(None))
-    ).scalar()
-    if oldest is not None:
-        wanted = or_(wanted, and_(canary.c.id >= first_id(oldest), unsettled))
-    ids = connection.execute(select(canary.c.id).where(wanted).order_by(canary.c.id)).scalars().all()
-    return list(tracks(connection, ids))
+    oldest = connection.execute(_FIRST_UNSETTLED).scalar()
+    young = {"young": first_id(since)}
+    if oldest is None:
+        found = connection.execute(_OPEN, young)
+    else:
+        found = connection.execute(_OPEN_OR_OWED, {**young, "oldest": first_id(oldest)})
+    return list(tracks(connection, found.scalars().all()))
 
 
 def unclean_tracks(connection: Connection, since: datetime, limit: int) -> list[Track]:
@@ -71,12 +108,10 @@ def tracks(connection: Connection, ids: Iterable[UUID]) -> Iterator[Track]:
     """The tracks of those ids that are known, in the order of their ids within each chunk."""
     remaining = iter(ids)
     while chunk := list(islice(remaining, CHUNK)):
-        seen = sighting.select().where(sighting.c.id.in_(chunk)).order_by(sighting.c.id, sighting.c.seen_at)
         of_id: dict[UUID, list[Seen]] = {}
-        for one in map(rows.seen_of, connection.execute(seen).all()):
+        for one in map(rows.seen_of, connection.execute(_SEEN, {"ids": chunk}).all()):
             of_id.setdefault(one.id, []).append(one)
-        owed = canary.select().where(canary.c.id.in_(chunk)).order_by(canary.c.id)
-        for row in connection.execute(owed).all():
+        for row in connection.execute(_TRACKED, {"ids": chunk}).all():
             yield rows.track_of(row, of_id.get(row[0], ()))
 
 
@@ -90,12 +125,11 @@ def sent_since(connection: Connection, time: datetime, *, probe: str | None) -> 
 
 def coverage_of(connection: Connection, stage: str, *, since: datetime | None) -> list[Coverage]:
     """A stage's intervals that reach past `since`, by place, partition and time."""
-    table = coverage.c
-    wanted = coverage.select().where(table.stage == stage)
-    if since is not None:
-        wanted = wanted.where(table.until >= since)
-    wanted = wanted.order_by(table.place, table.partition_number, table.since)
-    return [Coverage(*row[1:]) for row in connection.execute(wanted)]
+    if since is None:
+        found = connection.execute(_INTERVALS, {"stage": stage})
+    else:
+        found = connection.execute(_INTERVALS_SINCE, {"stage": stage, "since": since})
+    return [Coverage(*row[1:]) for row in found]
 
 
 def last_coverage(connection: Connection, stage: str) -> dict[tuple[str, int], Coverage]:
@@ -114,20 +148,13 @@ def positions(connection: Connection, stage: str, *, since: datetime | None) -> 
 
     Without a time: only the latest of each partition.
     """
-    table = consumer_position.c
-    latest = select(table.place, table.partition_number, func.max(table.read_at)).where(table.stage == stage)
-    key = tuple_(table.place, table.partition_number, table.read_at)
-    wanted: ColumnElement[bool]
     if since is None:
-        wanted = key.in_(latest.group_by(table.place, table.partition_number))
+        found = connection.execute(_LATEST_SAID, {"stage": stage})
     else:
-        standing = latest.where(table.read_at <= since).group_by(table.place, table.partition_number)
-        wanted = or_(table.read_at >= since, key.in_(standing))
-    said = consumer_position.select().where(table.stage == stage, wanted)
-    said = said.order_by(table.place, table.partition_number, table.read_at)
+        found = connection.execute(_SAID_SINCE, {"stage": stage, "since": since})
     return [
         Position(place, partition, committed, log_start, end, read_at)
-        for _, place, partition, read_at, committed, log_start, end in connection.execute(said)
+        for _, place, partition, read_at, committed, log_start, end in found
     ]
 
 
