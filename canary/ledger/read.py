@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select, tuple_
 
 from canary.ledger import rows
 from canary.ledger.columns import first_id, minted_at
@@ -63,7 +63,7 @@ def _said(*, since: bool) -> Select[Any]:
     if since:
         latest = latest.where(table.read_at <= bindparam("since"))
     key = tuple_(table.place, table.partition_number, table.read_at)
-    wanted = key.in_(latest.group_by(table.place, table.partition_number))
+    wanted: ColumnElement[bool] = key.in_(latest.group_by(table.place, table.partition_number))
     if since:
         wanted = or_(table.read_at >= bindparam("since"), wanted)
     said = consumer_position.select().where(of_stage, wanted)

@@ -1,16 +1,18 @@
 """What the right answer is, from what was really done to each canary. Shares no rule with `reconcile`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from uuid import UUID
 
-from canary.values import Track
+from canary.values import Track, WindowReport
 from tests.virtual.path import path
 from tests.virtual.pipeline import STAGES, Fate
 from tests.virtual.terms import Terms
 from tests.virtual.world import World
+
+AMENDED = "ingestion_canary_amended_total"
 
 LOOK = 3.0
 """Seconds that a look, or the pause before it, adds to what is known of an arrival."""
@@ -102,24 +104,24 @@ def _of_windows(world: World, tracks: Mapping[UUID, Track]) -> list[str]:
             counts.setdefault(key, Counter())[track.judged.outcome.value] += 1
             if id_ not in world.pipeline.fates and track.judged.outcome != "undelivered":
                 wrong.append(f"{id_}: was never posted, and called {track.judged.outcome}")
-    for report in world.reports():
+    reports = world.reports()
+    for report in reports:
         told = {name.value: n for name, n in report.outcomes.items() if n}
         if told != dict(counts.pop((report.probe, report.start), Counter())):
             wrong.append(f"window {report.start}: reported {told}, the ledger says otherwise")
-    return wrong + [f"window {start}: no report" for start in counts] + _of_amendments(world, tracks)
+    return wrong + [f"window {start}: no report" for start in counts] + _of_amendments(world, tracks, reports)
 
 
-def _of_amendments(world: World, tracks: Mapping[UUID, Track]) -> list[str]:
+def _of_amendments(world: World, tracks: Mapping[UUID, Track], reports: Sequence[WindowReport]) -> list[str]:
     """Each change of an outcome is one amendment, in its window's report and in the metric; one that a kill
     kept from being written down was never told, and is made once more."""
     changes: Counter[datetime] = Counter()
     for id_, said in world.said.items():
         outcomes = [item.outcome for item in said]
         changes[tracks[id_].owed.window] += sum(a is not b for a, b in pairwise(outcomes))
-    told = Counter({report.start: report.amendments for report in world.reports()})
-    metrics = world.watch.desk.metrics.registry.collect()
-    samples = [s for metric in metrics for s in metric.samples if s.name == "ingestion_canary_amended_total"]
-    counted = sum(sample.value for sample in samples)
+    told = Counter({report.start: report.amendments for report in reports})
+    metrics = world.watch.desk.metrics.registry.restricted_registry([AMENDED]).collect()
+    counted = sum(sample.value for metric in metrics for sample in metric.samples if sample.name == AMENDED)
     wrong = []
     if world.runs == 1 and counted != changes.total():
         wrong.append(f"{changes.total()} outcomes changed, and {counted:g} amendments were counted")

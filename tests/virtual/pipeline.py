@@ -109,9 +109,10 @@ class Pipeline:
         self._move(OVERFLOW, PROCESSED)
         self._move(PROCESSED, EVENTS)
 
-    def holds(self, ids: Collection[UUID]) -> bool:
-        """Whether the ingress still holds one of these, and will append it."""
-        return any(id_ in ids for _, _, id_ in self._later)
+    def holds(self, ids: Collection[UUID], *, held_for: float = 0) -> bool:
+        """Whether the ingress still holds one of these, for so many seconds at least, and will append it."""
+        sent_by = self.clock.monotonic() - held_for
+        return any(id_ in ids and self.fates[id_].sent_at <= sent_by for _, _, id_ in self._later)
 
     def watch(self, names: tuple[str, ...]) -> None:
         """The monitor's stages are changed: what went before lies on another of its hops from now on."""

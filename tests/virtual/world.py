@@ -244,16 +244,17 @@ class World:
     def finish(self, at_most: float = 900, *, peace: float = 40, tick: float = 1.9, drain: float = 0) -> None:
         """Heal everything; go on until nothing from before is open, and long enough for pages to end.
 
-        `drain`, if any, is the tick once nothing is sent any more and what was on its way has arrived.
+        `drain`, if any, is the tick once nothing is sent any more and what was on its way has arrived; who
+        gives one is in a hurry, and goes on no longer than it takes.
         """
         self.heal()
-        before = set(self.mine)
+        before, pause = set(self.mine), tick if drain else 10
         waited = 0.0
         while waited < at_most and (self._open(before) or self.pipeline.holds(before)):
-            if self.pipeline.holds(before):
-                peace = max(peace, 45.0)  # who was given up is asked for rarely
-            self.run(10, tick)
-            waited += 10
+            if self.pipeline.holds(before, held_for=self.terms.patience):
+                peace = max(peace, 45.0)  # it may have been given up: who was is asked for rarely
+            self.run(pause, tick)
+            waited += pause
         self.run(peace, tick)
         self.sending = False
         self.run(5, tick)
