@@ -60,15 +60,17 @@ def sought(book: Book, stage: str, aim: Aim, now: datetime) -> list[Wanted]:
     """
     at = next(index for index, spec in enumerate(book.stages) if spec.name == stage)
     beyond = book.stages[min(at + 1, len(book.stages) - 1)].name
-    partitions, found = book.readings[stage].partitions, []
+    partitions, movable, found = book.readings[stage].partitions, bool(book.stages[at].others), []
     for entry in book.entries.values():
+        if stage in entry.seen and (not movable or beyond in entry.seen):
+            continue  # of nearly all: what follows is asked of the others only
         owed, arrived = entry.owed, book.last in entry.seen
         if entry.receipt is Receipt.REFUSED or _told(entry, now):
             continue
         if stage not in entry.seen:
             place = None if partitions is None else aim(stage, owed, partitions)
             found.append(Wanted(owed.id, owed.sent_at, EVENT_NAME, owed.distinct_id, place, arrived))
-        elif book.stages[at].others and not arrived and beyond not in entry.seen:
+        elif not arrived:
             found.append(Wanted(owed.id, owed.sent_at, EVENT_NAME, owed.distinct_id))
     return found
 

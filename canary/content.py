@@ -86,12 +86,12 @@ def _alike(expected: Any, found: Any) -> bool:
     kind = type(expected)
     if type(found) is not kind:
         return False
+    if kind in _PLAIN:
+        return bool(found == expected)
     if kind is dict:
         theirs = map(found.get, expected, repeat(_NOTHING))
         return len(found) == len(expected) and all(map(_alike, expected.values(), theirs))
-    if kind is list:
-        return len(found) == len(expected) and all(map(_alike, expected, found))
-    return kind in _PLAIN and bool(found == expected)
+    return kind is list and len(found) == len(expected) and all(map(_alike, expected, found))
 
 
 def _sane(expected: datetime, found: datetime) -> bool:

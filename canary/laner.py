@@ -38,7 +38,7 @@ class Laner:
         """The partition of a stage's topic where a canary must be; None where that cannot be told."""
         probe = owed.probe.removesuffix("/check")
         keying = self._keyings.get((stage, probe)) or self._keying(stage, probe)
-        return keying.partition(owed.distinct_id, partitions, str(owed.id)) if keying.aims else None
+        return keying.partition(owed.distinct_id, partitions, owed.id) if keying.aims else None
 
     def _keying(self, stage: str, probe: str) -> Keying:
         topic, told = self._topics.get(stage), self._by_name.get(probe)

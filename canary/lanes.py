@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
+from uuid import UUID
 
 Partitioner = Literal["murmur2", "crc32", "unknown"]
 """murmur2: Kafka's own and most clients'; crc32: librdkafka's default; unknown: it cannot be told."""
@@ -54,9 +55,10 @@ class Keying:
         key = _PLACEHOLDER.sub(lambda found: words[found[0]], inner)
         return hashlib.sha256(key.encode()).hexdigest().encode() if hashed else key.encode()
 
-    def partition(self, distinct_id: str, partitions: int, id_: str = "") -> int:
-        """The partition its canaries go to, of so many."""
-        return _placed(self, distinct_id, partitions, id_ if "{uuid}" in self.template else "")
+    def partition(self, distinct_id: str, partitions: int, id_: UUID | None = None) -> int:
+        """The partition its canaries go to, of so many; with an event's id, that event."""
+        named = id_ is not None and "{uuid}" in self.template
+        return _placed(self, distinct_id, partitions, str(id_) if named else "")
 
 
 @lru_cache(maxsize=_KEPT)
