@@ -19,8 +19,9 @@ COLLECT_AFTER = 20_000, 20, 20
 """Nearly all that a canary leaves behind goes by itself: to look for cycles after every 700 objects, as
 Python does, took a tenth of the CPU at 160 canaries a second."""
 
-_ARENA_MAX, _ARENAS = -8, 2
-"""glibc's own number for the setting, and how many heaps the threads share."""
+_HEAPS = ((-8, 1), (-3, 128 * 1024), (-1, 128 * 1024))
+"""By glibc's own number for each setting: how many heaps the threads share; the size in bytes from which a
+block is a mapping of its own, which goes back whole; the free end of the heap that is kept."""
 
 
 def run(
@@ -112,11 +113,14 @@ def run(
 
 
 def _share_heaps() -> None:
-    """Else glibc gives nearly each of our threads a heap, whose free part the others cannot use."""
+    """Else glibc gives nearly each of our threads a heap, whose free part the others cannot use, and puts
+    large blocks there too as soon as one was freed: fetched answers of megabytes, between what stays."""
     try:
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
+        mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return  # another C library, which has no such heaps
+    for setting, value in _HEAPS:
+        mallopt(setting, value)
 
 
 def _check_ways(pager: Pager) -> None:

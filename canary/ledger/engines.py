@@ -21,7 +21,8 @@ BUSY = 2.0
 SLOW = 10_000
 """Milliseconds after which a server gives up a statement."""
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864")
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "journal_size_limit=67108864", "cache_size=-512")
+"""The cache, in KiB: each connection would fill two megabytes with what the system has in its own."""
 
 WRITES = "canary_writes"
 
