@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from canary.app import App
 from canary.audit import Auditor, Limits
-from canary.audit.calendar import Calendar, Every
-from canary.audit.measure import Measure
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
@@ -102,31 +99,3 @@ def _auditor(config: Config, pair: Pair, now: Now, wait: Wait) -> Auditor:
 def _fields(match: str) -> Sequence[str]:
     """The column that holds the id is fed from a field of its name, unless it is an expression."""
     return (match,) if match.isidentifier() else ()
-
-
-def calendar(config: Config, app: App, *, wait: Wait) -> Calendar | None:
-    """The running audits of a daemon, wired to its metrics and rules; None where there are none."""
-    if not config.audit.enabled or not pairs(config):
-        return None
-    told = config.audit
-    made = auditors(config, wait=wait, now=app.watch.desk.line.now)
-    every = Every(
-        window=told.window,
-        delay=told.delay,
-        again_for=told.again_for,
-        slack=told.slack,
-        grace=config.canary.grace,
-        at_once=told.max_at_once,
-    )
-    measure = Measure(app.metrics)
-    now = app.watch.desk.line.now
-    found = Calendar(
-        made,
-        ledger=app.ledger,
-        every=every,
-        now=now,
-        on_report=measure,
-        tell=lambda amendments: app.pager.amend(amendments, now=now()),
-    )
-    found.restore()
-    return found

@@ -29,7 +29,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
 ) -> int:
     """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
-    from canary.auditing import calendar
+    from canary.calendars import calendar
     from canary.cli.tell import Teller
     from canary.daemon import Daemon
     from canary.heartbeat import STEP, Heartbeat, Settling
