@@ -37,12 +37,16 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a table has of the offsets `[number * BLOCK, (number + 1) * BLOCK)` of a partition."""
+    """What a table has of the offsets `[number * BLOCK, (number + 1) * BLOCK)` of a partition.
+
+    `gaps` are those of its offsets in the window without a row; None where they were not told.
+    """
 
     partition: int
     number: int
     rows: int
     distinct: int
+    gaps: tuple[Range, ...] | None = None
 
 
 def suspects(window: Iterable[Range], blocks: Iterable[Block]) -> list[Range]:
@@ -55,6 +59,22 @@ def suspects(window: Iterable[Range], blocks: Iterable[Block]) -> list[Range]:
             if block is None or block.distinct < piece.size:
                 found.append(piece)
     return found
+
+
+def lacking(window: Iterable[Range], blocks: Sequence[Block]) -> tuple[list[Range], list[Range]]:
+    """The gaps of a window that its blocks tell, joined; and the pieces that must be searched for theirs."""
+    counted = {(block.partition, block.number): block for block in blocks}
+    gaps: list[Range] = []
+    pieces: list[Range] = []
+    for piece in suspects(window, blocks):
+        block = counted.get((piece.partition, piece.start // BLOCK))
+        if block is None:
+            gaps.append(piece)
+        elif block.gaps is None:
+            pieces.append(piece)
+        else:
+            gaps += block.gaps
+    return joined(gaps), pieces
 
 
 def _pieces(part: Range) -> Iterator[Range]:

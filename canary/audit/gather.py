@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import Lost
 from canary.audit.work import Limits, Work
-from canary.traffic import CannotAskError, ReadBack
+from canary.traffic import CannotAskError, ReadBack, Times
 from canary.values import Now
 from reconcile.offsets import Range, budgeted, joined
 from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, worth_reading
@@ -61,6 +61,7 @@ class Gatherer:
         self._no_ids = ""
         self._due = False
         self._foreign = False
+        self._times: Times | None = None
 
     def gather(
         self, work: Work, gaps: Sequence[Range], *, by_id: bool, all_of_it: bool, proven: bool = False
@@ -70,6 +71,8 @@ class Gatherer:
         if not gaps:
             return Gathered()
         self._due = self._now() - work.until >= self._limits.lost_after
+        if not all_of_it:
+            self._times = Times(work.since - self._limits.slack, work.until + self._limits.slack)
         taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
         beside = [] if all_of_it or proven else _beside(work.window, taken)
         back = self._topic.read(
@@ -79,9 +82,10 @@ class Gatherer:
         if left and not back.unread:
             self._notes.append(f"{sum(one.size for one in left)} offsets of gaps were over the budget")
         self._settle(work)  # from here on the table's answers count against an event
-        self._ask_ids(back.messages)
-        known = back.messages if all_of_it else _at(back.messages, beside)
-        self._match_ids(known, by_id=by_id or proven)
+        neighbours = _at(back.messages, beside)
+        if len(back.messages) > len(neighbours):  # else Kafka has no record in the gaps: no id to look for
+            self._ask_ids(back.messages)
+            self._match_ids(back.messages if all_of_it else neighbours, by_id=by_id or proven)
         self._foreign = all_of_it
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
@@ -108,7 +112,8 @@ class Gatherer:
 
     def _ask_ids(self, messages: Sequence[Message]) -> None:
         try:
-            for id_, places in self._table.having({m.id for m in messages if m.id is not None}).items():
+            ids = {m.id for m in messages if m.id is not None}
+            for id_, places in self._table.having(ids, self._times).items():
                 self._found.setdefault(id_, set()).update(places)
         except CannotAskError as error:
             self._unsure = f"the table could not be asked for ids: {error.reason}"

@@ -52,7 +52,7 @@ class Table(Protocol):
         ...
 
     def blocks(self, window: Sequence[Range], times: Times | None) -> Sequence[Block]:
-        """Rows and distinct offsets of a window by block."""
+        """Rows, distinct offsets and gaps of a window by block."""
         ...
 
     def gaps(
@@ -65,8 +65,11 @@ class Table(Protocol):
         """Which of these offsets have a row, whatever its time."""
         ...
 
-    def having(self, ids: AbstractSet[str]) -> Mapping[str, AbstractSet[tuple[int, int]]]:
-        """Where these ids are, whatever their time."""
+    def having(
+        self, ids: AbstractSet[str], times: Times | None = None
+    ) -> Mapping[str, AbstractSet[tuple[int, int]]]:
+        """Where these ids are, whatever their time; those that rows of `times` have are not looked for among
+        other rows."""
         ...
 
     def letters(self, ids: AbstractSet[str]) -> tuple[Mapping[str, str], str]:

@@ -18,7 +18,7 @@ from canary.audit.report import BY_ID, Cost, Report
 from canary.audit.work import Counted, Limits, Start, Work
 from canary.traffic import AuditWindow, CannotAskError, Strays, Times, Twice
 from canary.values import Now
-from reconcile.offsets import Range, appended, joined, repeated, suspects, within
+from reconcile.offsets import Range, appended, joined, lacking, repeated, within
 from reconcile.traffic import Fate, Policy, Run, merged, tally
 
 SPLITS = 5
@@ -237,13 +237,13 @@ class Auditor:
             if sibling:
                 return Counted(tuple(self._table.absent(window, times)))
             blocks = self._table.blocks(window, times)
-            pieces = suspects(window, blocks)
+            told, pieces = lacking(window, blocks)
             most = self._limits.ranges
-            gaps, left = self._table.gaps(window, pieces, times, most=most) if pieces else ([], [])
-            why = f"more than {self._limits.ranges} gaps"
-            return Counted(
-                tuple(gaps), tuple(Run(one, Fate.UNAUDITED, why) for one in left), repeated(blocks)
-            )
+            more, left = self._table.gaps(window, pieces, times, most=most) if pieces else ([], [])
+            gaps = joined([*told, *more])
+            why = f"more than {most} gaps"
+            unsearched = tuple(Run(one, Fate.UNAUDITED, why) for one in joined([*left, *gaps[most:]]))
+            return Counted(tuple(gaps[:most]), unsearched, repeated(blocks))
         except CannotAskError as error:
             if error.over_budget and splits and work.until - work.since > timedelta(seconds=2):
                 return self._halved(work, sibling=sibling, splits=splits)

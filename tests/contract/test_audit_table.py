@@ -1,30 +1,22 @@
 """What a table answers to an audit: the one in memory and ClickHouse's engine say the same of the same."""
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from canary.clock import Line, SystemClock
-from canary.edges.clickhouse import AuditOptions, Settings, TableAudit
+from canary.edges.clickhouse import TableAudit, audit_sql
 from canary.edges.clickhouse.audit import IDS_AT_ONCE
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
 from canary.traffic import CannotAskError, Times
-from reconcile.offsets import BLOCK, Block, Range, repeated, suspects
+from reconcile.offsets import BLOCK, Block, Range, lacking, repeated, suspects
 from tests.canary.audit.world import START, FakeTable, Row, World
+from tests.contract.audit_kit import OFFSETS, PASSWORD, TABLE, TIMES, insert, random_world, table_audit
 
 pytestmark = pytest.mark.sandbox
-
-PASSWORD = "pass:word"
-TIMES = Times(START - timedelta(minutes=5), START + timedelta(minutes=5))
-TABLE = """CREATE TABLE posthog.{name} (uuid UUID, event String, distinct_id String, team_id Int64,
-    timestamp DateTime64(6, 'UTC'), _timestamp DateTime('UTC'){more}) ENGINE = {engine}
-    ORDER BY (distinct_id, uuid) SETTINGS allow_nullable_key = 1"""
-OFFSETS = ", _partition Nullable(UInt64), _offset Nullable(UInt64)"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +25,11 @@ def front() -> Iterator[ClickHouseFront]:
     running.start()
     merging = "ReplacingMergeTree(_timestamp)"
     running.execute(TABLE.format(name="audited", more=OFFSETS, engine=merging))
-    running.execute(TABLE.format(name="plain", more=OFFSETS + ", _topic String", engine="MergeTree"))
+    running.execute(
+        TABLE.format(
+            name="plain", more=OFFSETS + ", _topic String, at Nullable(DateTime('UTC'))", engine="MergeTree"
+        )
+    )
     running.execute(TABLE.format(name="bare", more="", engine=merging))
     running.execute(
         "CREATE TABLE posthog.letters (event_uuid UUID, error String) ENGINE = MergeTree ORDER BY event_uuid"
@@ -51,65 +47,6 @@ def edge(front: ClickHouseFront) -> Iterator[TableAudit]:
     made = table_audit(front, "audited", dead_letters=("letters", "missing"))
     yield made
     made.close()
-
-
-def table_audit(
-    front: ClickHouseFront, table: str, topics: tuple[str, ...] = ("topic",), **changed: object
-) -> TableAudit:
-    settings = Settings(
-        name="table",
-        url=front.url,
-        user="canary",
-        password=lambda: PASSWORD,
-        database="posthog",
-        table=table,
-        timeout=timedelta(seconds=20),
-        max_execution_time=timedelta(seconds=20),
-        **changed,  # type: ignore[arg-type]
-    )
-    return TableAudit(settings, AuditOptions(topics=topics), now=Line(SystemClock()).now)
-
-
-def insert(front: ClickHouseFront, table: str, rows: Sequence[Row], **more: str) -> None:
-    """Rows of the world, each variant with another sorting key; copies in blocks of their own."""
-    fresh: list[dict[str, object]] = []
-    seen: set[Row] = set()
-    for row in rows:
-        body: dict[str, object] = {
-            "uuid": row.id,
-            "event": "plain",
-            "distinct_id": f"variant {row.variant}",
-            "team_id": 1,
-            "timestamp": row.at,
-            "_timestamp": row.at,
-            **more,
-        }
-        if table != "bare":
-            body |= {"_partition": row.partition, "_offset": row.offset}
-        if row in seen:
-            front.insert(table, [body])
-        else:
-            fresh.append(body)
-        seen.add(row)
-    front.insert(table, fresh)
-
-
-def random_world(seed: int) -> World:
-    """Three partitions with holes, copies, rows of other times, of no offset and of no partition."""
-    chance = random.Random(seed)
-    world = World(logs={0: [], 1: [], 4: []}, positions={})
-    for partition in world.logs:
-        offsets = world.append(partition, chance.randrange(0, 60))
-        world.consume(partition, without={n for n in offsets if chance.random() < 0.3})
-    for row in [row for row in world.rows if chance.random() < 0.2]:
-        world.rows.append(Row(row.partition, row.offset, row.id, row.at, chance.randrange(2)))
-    for row in [row for row in world.rows if chance.random() < 0.1]:
-        world.rows.append(Row(row.partition, row.offset, str(UUID(int=chance.getrandbits(128))), row.at))
-    world.rows.append(Row(0, 70, str(uuid4()), START + timedelta(hours=1)))
-    world.rows.append(Row(None, None, str(uuid4()), START))
-    world.rows.append(Row(9, 1, str(uuid4()), START))
-    world.rows.append(Row(1, 99, str(uuid4()), START))
-    return world
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -135,6 +72,7 @@ def test_the_engine_says_what_the_table_in_memory_says(
         assert twice == replace(fake.twice(window, blocks, times), first=twice.first)
     assert edge.present(gaps) == fake.present(gaps)
     assert edge.having(ids) == fake.having(ids)
+    assert edge.having(ids, TIMES) == fake.having(ids, TIMES)
     assert (told.no_offset, told.no_partition, told.beyond) == (
         expected.no_offset,
         expected.no_partition,
@@ -162,10 +100,21 @@ def test_blocks_are_cut_at_the_same_offsets_everywhere(front: ClickHouseFront, e
             FROM numbers({BLOCK - 50}, 100) WHERE number NOT BETWEEN {BLOCK - 2} AND {BLOCK + 1}"""
     )
     window = [Range(0, BLOCK - 50, BLOCK + 50)]
-    pieces = suspects(window, edge.blocks(window, TIMES))
-    found, left = edge.gaps(window, pieces, TIMES, most=10)
+    blocks = edge.blocks(window, TIMES)
+    found, left = edge.gaps(window, suspects(window, blocks), TIMES, most=10)
 
     assert (found, left) == ([Range(0, BLOCK - 2, BLOCK + 2)], [])
+    assert lacking(window, blocks) == (found, [])
+
+
+def test_a_block_with_many_gaps_leaves_them_to_a_search(front: ClickHouseFront, edge: TableAudit) -> None:
+    """As many as it tells by itself, and one more."""
+    for many, told in ((audit_sql.TOLD, True), (audit_sql.TOLD + 1, False)):
+        front.execute("TRUNCATE TABLE posthog.audited")
+        insert(front, "audited", [Row(0, offset, str(uuid4()), START) for offset in range(0, 2 * many, 2)])
+        [block] = edge.blocks([Range(0, 0, 2 * many)], TIMES)
+
+        assert block.gaps == (tuple(Range(0, n, n + 1) for n in range(1, 2 * many, 2)) if told else None)
 
 
 def test_a_whole_block_is_counted_as_one_and_its_ids_are_found_together(
@@ -187,8 +136,8 @@ def test_a_whole_block_is_counted_as_one_and_its_ids_are_found_together(
     found = edge.blocks([Range(3, BLOCK, 2 * BLOCK + 7)], TIMES)
 
     assert sorted(found, key=lambda block: block.number) == [
-        Block(3, 1, BLOCK + 1, BLOCK),
-        Block(3, 2, 7, 7),
+        Block(3, 1, BLOCK + 1, BLOCK, ()),
+        Block(3, 2, 7, 7, ()),
     ]
     assert {id_: place for id_, [place] in edge.having(ids).items()} == {
         name(number): (3, number) for number in range(2 * BLOCK - 2, 2 * BLOCK + 7)
@@ -263,6 +212,22 @@ def test_rows_of_an_alternate_topic_stand_for_none_of_its_offsets(front: ClickHo
 
     assert edge.gaps(window, window, TIMES, most=10) == ([Range(0, 8, 10)], [])
     assert (strays.other_topic, strays.no_partition, strays.beyond, strays.highest) == (0, 0, {}, {0: 7})
+    edge.close()
+
+
+def test_an_id_is_found_whatever_the_time_of_its_row_or_without_one(front: ClickHouseFront) -> None:
+    """Every row is either of a window's times or elsewhere."""
+    front.execute("TRUNCATE TABLE posthog.plain")
+    ids = [str(uuid4()) for _ in range(5)]
+    ends = (TIMES.since, TIMES.until)
+    moments = ["NULL", *(f"toDateTime({at.timestamp():.0f}) - {by}" for at in ends for by in (0, 1))]
+    for offset, (one, at) in enumerate(zip(ids, moments, strict=True)):
+        front.execute(
+            f"INSERT INTO posthog.plain (uuid, _partition, _offset, at) SELECT '{one}', 0, {offset}, {at}"
+        )
+    edge = table_audit(front, "plain", kafka_time="at")
+
+    assert edge.having(set(ids), TIMES) == {one: {(0, offset)} for offset, one in enumerate(ids)}
     edge.close()
 
 

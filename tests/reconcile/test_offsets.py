@@ -8,6 +8,7 @@ from reconcile.offsets import (
     budgeted,
     holes,
     joined,
+    lacking,
     repeated,
     suspects,
     within,
@@ -51,6 +52,15 @@ def test_a_block_that_lacks_an_offset_or_is_not_there_is_suspect() -> None:
         Range(0, BLOCK, BLOCK + 5),
         Range(1, 0, 10),
     ]
+
+
+def test_a_block_tells_its_own_gaps_or_must_be_searched() -> None:
+    """One that is not there is a gap as a whole; gaps that touch are one."""
+    window = [Range(0, 0, 3 * BLOCK)]
+    there = [Block(0, 0, 5, 5, (Range(0, 5, BLOCK),)), Block(0, 2, BLOCK - 1, BLOCK - 1)]
+
+    assert lacking(window, there) == ([Range(0, 5, 2 * BLOCK)], [Range(0, 2 * BLOCK, 3 * BLOCK)])
+    assert lacking(window, [Block(0, n, BLOCK, BLOCK) for n in range(3)]) == ([], [])
 
 
 def test_more_rows_than_offsets_are_repeats() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from canary.edges.clickhouse import audit_sql, sql
+from canary.edges.clickhouse import answers, audit_sql, sql
 from canary.edges.clickhouse.audit_place import Place
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
@@ -80,13 +80,9 @@ class TableAudit:
         return unread_from(self._session, self._feeders(self._settings.table), self._options.topics[0])
 
     def blocks(self, window: Sequence[Range], times: Times | None) -> list[Block]:
-        """Rows and distinct offsets by block."""
+        """Rows, distinct offsets and gaps by block."""
         with self._asking():
-            rows = self._rows(audit_sql.blocks(self._main(), window, times))
-        return [
-            Block(*(int(row[name] or 0) for name in ("partition", "number", "rows", "distinct")))
-            for row in rows
-        ]
+            return [answers.block(row) for row in self._rows(audit_sql.blocks(self._main(), window, times))]
 
     def gaps(
         self, window: Sequence[Range], pieces: Sequence[Range], times: Times | None, *, most: int
@@ -100,7 +96,7 @@ class TableAudit:
         found = [Range(*(int(row[name] or 0) for name in ("partition", "start", "end"))) for row in rows]
         if len(found) > most:
             last = found[most]
-            left += [one for piece in searched if (one := _after(piece, last)).size]
+            left += [one for piece in searched if (one := answers.after(piece, last)).size]
             found = found[:most]
         return joined(found), joined(left)
 
@@ -112,16 +108,25 @@ class TableAudit:
                 found.setdefault(int(row["partition"] or 0), set()).add(int(row["offset"] or 0))
         return found
 
-    def having(self, ids: AbstractSet[str]) -> dict[str, set[tuple[int, int]]]:
-        """Where the table has these ids; (-1, -1) where it cannot tell."""
+    def having(self, ids: AbstractSet[str], times: Times | None = None) -> dict[str, set[tuple[int, int]]]:
+        """Where the table has these ids; (-1, -1) where it cannot tell. What rows of these times show is not
+        looked for among the others."""
         place = self._main()
-        fit = sorted(one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one))
+        ids = {one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one)}
+        if times is None or place.kafka_time is None:
+            return self._having(place, ids, None)
+        found = self._having(place, ids, times)
+        return found | self._having(place, ids - found.keys(), times, elsewhere=True)
+
+    def _having(
+        self, place: Place, ids: AbstractSet[str], times: Times | None, *, elsewhere: bool = False
+    ) -> dict[str, set[tuple[int, int]]]:
         found: dict[str, set[tuple[int, int]]] = {}
-        lists = list(_chunks(fit))
+        lists = list(_chunks(sorted(ids)))
         for at in range(0, len(lists), LISTS_AT_ONCE):
             some = lists[at : at + LISTS_AT_ONCE]
             with self._asking():
-                for row in self._rows(audit_sql.having(place, some, offsets=place.has_offsets)):
+                for row in self._rows(audit_sql.having(place, some, times, elsewhere=elsewhere)):
                     where = int(row["partition"] or -1), int(row["offset"] or -1)
                     found.setdefault(row["id"] or "", set()).add(where)
         return found
@@ -157,13 +162,7 @@ class TableAudit:
         )
         with self._asking():
             row = next(iter(self._rows(statement)), {})
-        first = [tuple(map(int, text.split(":"))) for text in (row.get("first") or "").split()]
-        return Twice(
-            mergeable=int(row.get("mergeable") or 0),
-            permanent=int(row.get("permanent") or 0),
-            strangers=int(row.get("strangers") or 0),
-            first=[Range(p, o, o + 1) for p, o in first if p >= 0],
-        )
+        return answers.twice(row)
 
     def strays(self, ends: Sequence[Range], times: Times) -> Strays:
         """Rows of these times that none of the topic's offsets can stand behind."""
@@ -172,18 +171,7 @@ class TableAudit:
             return Strays()
         with self._asking():
             rows = self._rows(audit_sql.strays(place, ends, times))
-        known = {one.partition for one in ends}
-        told = [
-            (_number(row["partition"]), {k: int(v or 0) for k, v in row.items() if k != "partition"})
-            for row in rows
-        ]
-        return Strays(
-            no_offset=sum(n["rows"] if p is None else n["no_offset"] for p, n in told),
-            no_partition=sum(n["rows"] for p, n in told if p is not None and p not in known),
-            other_topic=sum(n["other_topic"] for p, n in told if p in known),
-            beyond={p: n["beyond"] for p, n in told if p in known and p is not None and n["beyond"]},
-            highest={p: n["highest"] for p, n in told if p in known and p is not None},
-        )
+        return answers.strays(rows, ends)
 
     def absent(self, window: Sequence[Range], times: Times | None) -> list[Range]:
         """The offsets of a window whose id the sibling does not know or the table does not have."""
@@ -284,15 +272,3 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _looks_like_uuid(text: str) -> bool:
     return len(text) == 36 and set(text) <= set("0123456789abcdef-")
-
-
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)
-
-
-def _after(piece: Range, last: Range) -> Range:
-    """What of a piece comes at or after a gap in the order of the search."""
-    if (piece.partition, piece.end) <= (last.partition, last.start):
-        return Range(piece.partition, piece.end, piece.end)
-    start = last.start if piece.partition == last.partition else piece.start
-    return piece.clip(start, piece.end)

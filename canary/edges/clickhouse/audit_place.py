@@ -1,6 +1,6 @@
 """A table as an audit asks it, and the conditions that a window makes of it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,8 @@ from reconcile.offsets import Range
 _LAST_YEAR = 2105
 """DateTime ends in the year after."""
 
-_BOUNDS = ((">=", "since"), ("<", "until"))
+_INSIDE = {"since": ">=", "until": "<"}
+_OUTSIDE = {"since": "<", "until": ">="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +93,29 @@ def time_conditions(place: Place, times: Times | None) -> list[str]:
     column = place.kafka_time
     if column is None or times is None:
         return []
-    bound = (
-        "toDateTime({{{}:String}}, 'UTC')"
-        if _whole(place, times)
-        else "toDateTime64({{{}:String}}, 6, 'UTC')"
-    )
-    both = [f"{column.expression} {sign} {bound.format(name)}" for sign, name in _BOUNDS]
+    both = _compared(column, times, _INSIDE)
     if not column.type.startswith("Nullable"):
         return both
     return [f"({' AND '.join(both)} OR {column.expression} IS NULL)"]
 
 
-def _whole(place: Place, times: Times) -> bool:
-    """Whether the column has whole seconds: else each value would be converted."""
+def times_elsewhere(place: Place, times: Times | None) -> list[str]:
+    """Record times that `time_conditions` leaves out."""
     column = place.kafka_time
+    if column is None or times is None:
+        return ["0"]
+    return [f"({' OR '.join(_compared(column, times, _OUTSIDE))})"]
+
+
+def _compared(column: Column, times: Times, signs: Mapping[str, str]) -> list[str]:
+    bound = "toDateTime({{{}:String}}, 'UTC')"
+    if not _whole(column, times):
+        bound = "toDateTime64({{{}:String}}, 6, 'UTC')"
+    return [f"{column.expression} {sign} {bound.format(name)}" for name, sign in signs.items()]
+
+
+def _whole(column: Column | None, times: Times) -> bool:
+    """Whether the column has whole seconds: else each value would be converted."""
     plain = column is not None and column.base.startswith("DateTime") and "64" not in column.base
     return plain and times.until.astimezone(UTC).year <= _LAST_YEAR
 
@@ -114,7 +124,7 @@ def times_of(place: Place, times: Times | None) -> dict[str, Parameter]:
     """Both bounds; for whole seconds the next one, which divides them in the same place."""
     if times is None:
         return {}
-    if not _whole(place, times):
+    if not _whole(place.kafka_time, times):
         return {"since": precise_stamp(times.since), "until": precise_stamp(times.until)}
     return {"since": precise_stamp(_up(times.since))[:19], "until": precise_stamp(_up(times.until))[:19]}
 

@@ -5,30 +5,52 @@ A window is asked for by partition and offset; record times only prune. Numbers 
 
 from collections.abc import Mapping, Sequence
 
-from canary.edges.clickhouse.audit_place import Place, time_conditions, times_of, window_of
+from canary.edges.clickhouse.audit_place import Place, time_conditions, times_elsewhere, times_of, window_of
 from canary.edges.clickhouse.sql import Parameter, Statement, hash_conditions, id_condition
 from canary.traffic import Times
 from reconcile.offsets import BLOCK, Range, within
 
 SHOWN = 10
+TOLD = 100
+"""Gaps that a block tells by itself. One with more of them, as where a table samples, is searched."""
+
 COPIES = 20
 """Places of one id that are told."""
 
 
 def blocks(place: Place, window: Sequence[Range], times: Times | None) -> Statement:
-    """Rows and distinct offsets of every block of offsets of a window.
+    """Rows and distinct offsets of every block of offsets of a window; and the gaps in it, "start-end" from
+    the block's first offset, or "?" for more than `TOLD` of them.
 
     Grouped by one number and counted in bitmaps: by two, or as text, or in sets of hashes, it takes twice as
-    long and more.
+    long and more. The bitmaps then say which offsets are not there, and nothing is read for that again.
     """
     where, parameters = window_of(place, window, times)
     many = max(one.end for one in window) // BLOCK + 1
-    sql = (
-        f"SELECT toString(intDiv(k, {many})), toString(k % {many}), toString(n), toString(d)"
-        f" FROM (SELECT {place.p} * {many} + intDiv({place.o}, {BLOCK}) AS k, count() AS n,"
-        f" groupBitmap(toUInt32({place.o} % {BLOCK})) AS d FROM {place.source} WHERE {where} GROUP BY k)"
+    counted = (
+        f"SELECT {place.p} * {many} + intDiv({place.o}, {BLOCK}) AS k, count() AS n,"
+        f" groupBitmapState(toUInt32({place.o} % {BLOCK})) AS s FROM {place.source} WHERE {where} GROUP BY k"
     )
-    return Statement(sql, parameters, ("partition", "number", "rows", "distinct"))
+    bounded = (
+        f"SELECT intDiv(k, {many}) AS q, k % {many} AS b, n, bitmapCardinality(s) AS d,"
+        f" greatest({_bound('ws')} - b * {BLOCK}, 0) AS lo,"
+        f" least({_bound('we')} - b * {BLOCK}, {BLOCK}) AS hi,"
+        " arrayConcat([lo - 1], arraySort(if(d < hi - lo, bitmapToArray(s), emptyArrayUInt32())), [hi]) AS e,"
+        " arrayFilter(x -> x.2 > x.1 + 1, arrayZip(arrayPopBack(e), arrayPopFront(e))) AS g"
+        f" FROM ({counted})"
+    )
+    sql = (
+        "SELECT toString(q), toString(b), toString(n), toString(d),"
+        f" multiIf(d >= hi - lo, '', length(g) > {TOLD}, '?', arrayStringConcat(arrayMap("
+        "x -> concat(toString(x.1 + 1), '-', toString(x.2)), g), ' ')) AS gaps"
+        f" FROM ({bounded})"
+    )
+    return Statement(sql, parameters, ("partition", "number", "rows", "distinct", "gaps"))
+
+
+def _bound(name: str) -> str:
+    """Where the window's range of a partition begins or ends."""
+    return f"transform(q, {{wp:Array(Int64)}}, {{{name}:Array(Int64)}}, toInt64(0))"
 
 
 def gaps(
@@ -71,21 +93,23 @@ def present(place: Place, offsets: Sequence[Range]) -> Statement:
     return Statement(sql, parameters, ("partition", "offset"))
 
 
-def having(place: Place, ids: Sequence[Sequence[str]], *, offsets: bool) -> Statement:
-    """Where the table has these ids, whatever their time. They come in several lists, since a server takes no
-    parameter of any length, and are looked for in one pass."""
+def having(place: Place, ids: Sequence[Sequence[str]], times: Times | None, *, elsewhere: bool) -> Statement:
+    """Where the table has these ids: among rows of some times, or of all others, or whatever their time. They
+    come in several lists, since a server takes no parameter of any length, and are looked for in one pass."""
     kind = "UUID" if place.id.base == "UUID" else "String"
     names = [f"ids{number}" for number in range(len(ids))]
     lists = f"arrayConcat({', '.join(f'{{{name}:Array({kind})}}' for name in names)})"
     conditions = [id_condition(place.id, f"(SELECT arrayJoin({lists}))")]
     if len(ids) == 1:  # the hashes of more lie everywhere: they prune nothing, and cost
         conditions += hash_conditions(place.shape, "id", lists, kind)
-    where = f"toString({place.partition}), toString({place.offset})" if offsets else "'-1', '-1'"
+    conditions += times_elsewhere(place, times) if elsewhere else time_conditions(place, times)
+    where = f"toString({place.partition}), toString({place.offset})" if place.has_offsets else "'-1', '-1'"
     sql = (
         f"SELECT toString({place.id.expression}) AS i, {where} FROM {place.source}"
         f" WHERE {' AND '.join(conditions)} LIMIT {COPIES} BY i"
     )
     some: dict[str, Parameter] = {name: list(part) for name, part in zip(names, ids, strict=True)}
+    some |= times_of(place, times)
     return Statement(sql, some, ("id", "partition", "offset"))
 
 

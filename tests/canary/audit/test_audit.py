@@ -148,6 +148,7 @@ def test_a_merge_in_mid_audit_makes_no_loss() -> None:
 def test_a_row_that_comes_between_the_questions_is_never_lost(question: str) -> None:
     """It is asked for again before a loss is believed."""
     world = full(20)
+    world.searched = question == "gaps"
     late = world.append(0, 3)
     world.consume(0, without=set(late))
 
@@ -183,6 +184,18 @@ def test_a_sound_window_waits_for_nothing() -> None:
 
     assert told(audited(world).counts) == {"stored": 100}
     assert rests == []
+
+
+def test_where_kafka_has_no_record_the_table_is_asked_for_no_id() -> None:
+    """A transaction's marker is no event: nothing is looked for in the whole table."""
+    world = full()
+    world.append(0, 2, kind="control")
+    world.consume(0)
+    asked: list[str] = []
+    world.between = lambda _, question: asked.append(question)
+
+    assert told(audited(world).counts) == {"stored": 100, "control": 2}
+    assert not {"having", "present"} & set(asked)
 
 
 def test_retention_that_has_passed_is_said() -> None:

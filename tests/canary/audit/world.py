@@ -18,7 +18,7 @@ from canary.traffic import (
     Twice,
     Waiting,
 )
-from reconcile.offsets import BLOCK, Block, Range, holes, joined
+from reconcile.offsets import BLOCK, Block, Range, holes, joined, within
 from reconcile.traffic import Policy
 from tests.canary.audit.fake_topic import FakeTopic
 
@@ -51,7 +51,8 @@ class Row:
 
 @dataclass
 class World:
-    """What Kafka and ClickHouse hold. `between` follows each answer of the table, `resting` a wait."""
+    """What Kafka and ClickHouse hold. `between` follows each answer of the table, `resting` a wait; gaps are
+    `searched` where a block does not tell its own."""
 
     now: datetime = START
     topic_id: UUID = field(default_factory=uuid4)
@@ -64,6 +65,7 @@ class World:
     method: Method = OFFSET
     down: bool = False
     over_budget: int = 0
+    searched: bool = False
     waiting: Waiting | None = None
     unread: dict[int, int] = field(default_factory=dict)
     held: list[Row] = field(default_factory=list)
@@ -170,7 +172,15 @@ class FakeTable:
             if row.partition is not None and row.offset is not None:
                 found.setdefault((row.partition, row.offset // BLOCK), []).append(row.offset)
         self._told("blocks")
-        return [Block(p, n, len(offsets), len(set(offsets))) for (p, n), offsets in found.items()]
+        return [self._block(window, p, n, offsets) for (p, n), offsets in found.items()]
+
+    def _block(self, window: Sequence[Range], partition: int, number: int, offsets: Sequence[int]) -> Block:
+        told = None
+        if not self._world.searched:
+            whole = Range(partition, number * BLOCK, (number + 1) * BLOCK)
+            there = [Range(partition, offset, offset + 1) for offset in offsets]
+            told = tuple(holes(within(window, [whole]), there))
+        return Block(partition, number, len(offsets), len(set(offsets)), told)
 
     def gaps(
         self, window: Sequence[Range], pieces: Sequence[Range], times: Times | None, *, most: int
@@ -197,10 +207,14 @@ class FakeTable:
         self._told("present")
         return found
 
-    def having(self, ids: AbstractSet[str]) -> Mapping[str, AbstractSet[tuple[int, int]]]:
+    def having(
+        self, ids: AbstractSet[str], times: Times | None = None
+    ) -> Mapping[str, AbstractSet[tuple[int, int]]]:
         self._ask("having")
         found: dict[str, set[tuple[int, int]]] = {}
-        for row in self._world.rows:
+        inside = self._rows(times)
+        there = {row.id for row in inside}
+        for row in [*inside, *(row for row in self._world.rows if row.id not in there)]:
             if row.id in ids:
                 partition = -1 if row.partition is None else row.partition
                 where = (partition, -1 if row.offset is None else row.offset)

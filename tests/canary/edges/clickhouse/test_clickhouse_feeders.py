@@ -11,7 +11,7 @@ from canary.edges.clickhouse.feeders import Feeder, feeders, listed, strange, to
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.clickhouse_engine import EngineError
 from canary.traffic import Method
-from tests.contract.test_audit_table import OFFSETS, TABLE, table_audit
+from tests.contract.audit_kit import OFFSETS, TABLE, table_audit
 
 SETTINGS = (
     "Kafka SETTINGS kafka_broker_list = 'kafka:9092', kafka_topic_list = '{}', kafka_group_name = 'group1',"

@@ -8,7 +8,7 @@ import pytest
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.traffic import Waiting
 from tests.canary.edges.clickhouse.bench import LINE, MakeStage, wanted
-from tests.contract.test_audit_table import table_audit
+from tests.contract.audit_kit import table_audit
 
 pytestmark = pytest.mark.sandbox
 
