@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=16)
     parser.add_argument("--times", type=int, default=3, help="audits; the median is compared")
     parser.add_argument("--without-readers", action="store_true", help="only the audit")
-    parser.add_argument("--page", type=Path, help=f"where to write it; by itself from {WHOLE:,} events on")
+    parser.add_argument("--page", type=Path, help=f"where to write it; by itself with {WHOLE:,} events")
     parser.add_argument("--growth", action="store_true", help="a window's cost as the table grows, instead")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows, for --growth")
     told = parser.parse_args()
@@ -97,19 +97,19 @@ def main() -> None:
         config = filled(broker, front, folder, plan, say)
         if told.growth:
             wrong = growth(front, config, plan, told.sizes, say)
-            text = verdict(wrong)
-            say(text)
-            (DOCS / "bench-audit-growth.md").write_text(_growth_page(lines))
-            sys.exit(1 if wrong else 0)
-        audits, wrong = audited_often(config, plan, told.times, say)
-        readers = {} if told.without_readers else READERS
-        took = [row for what in readers if (row := _read(what, front, broker, plan, wrong, say))]
-    say(verdict(wrong))
-    figures.say("\n" + audit_page.table(audits, took))
-    figures.say("\n" + figures.text(audit_page.compared(audit_page.median(audits), took)))
-    page = told.page or (DOCS / "bench-audit.md" if told.events >= WHOLE and len(took) > 1 else None)
-    if page is not None:
-        page.write_text(audit_page.page(lines, audits, took, verdict(wrong)))
+            whole, page = tuple(told.sizes) == SIZES, DOCS / "bench-audit-growth.md"
+            say(verdict(wrong))
+            text = _growth_page(lines)
+        else:
+            readers = {} if told.without_readers else READERS
+            whole, page = told.events >= WHOLE and bool(readers), DOCS / "bench-audit.md"
+            audits, wrong = audited_often(config, plan, told.times, say)
+            took = [row for what in readers if (row := _read(what, front, broker, plan, wrong, say))]
+            say(verdict(wrong))
+            figures.say(audit_page.printed(audits, took))
+            text = audit_page.page(lines, audits, took, verdict(wrong))
+        if told.page is not None or whole:
+            (told.page or page).write_text(text)
     sys.exit(1 if wrong else 0)
 
 

@@ -102,9 +102,14 @@ def table(audits: Sequence[Audited], readers: Sequence[Took]) -> str:
     return "\n".join(rows)
 
 
+def printed(audits: Sequence[Audited], readers: Sequence[Took]) -> str:
+    """For a terminal."""
+    return f"\n{table(audits, readers)}\n\n{figures.text(compared(median(audits), readers))}"
+
+
 def page(lines: Sequence[str], audits: Sequence[Audited], readers: Sequence[Took], verdict: str) -> str:
     """The document."""
-    printed = "\n".join(lines)
+    said = "\n".join(lines)
     aims = figures.quoted(compared(median(audits), readers), figures.setting(HOW))
     found = f"{verdict[0].upper()}{verdict[1:]}."
-    return f"{TITLE}\n\n{table(audits, readers)}\n\n{found}\n\n{aims}\n```\n{printed}\n```\n"
+    return f"{TITLE}\n\n{table(audits, readers)}\n\n{found}\n\n{aims}\n```\n{said}\n```\n"

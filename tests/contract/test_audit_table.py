@@ -107,14 +107,21 @@ def test_blocks_are_cut_at_the_same_offsets_everywhere(front: ClickHouseFront, e
     assert lacking(window, blocks) == (found, [])
 
 
-def test_a_block_with_many_gaps_leaves_them_to_a_search(front: ClickHouseFront, edge: TableAudit) -> None:
-    """As many as it tells by itself, and one more."""
-    for many, told in ((audit_sql.TOLD, True), (audit_sql.TOLD + 1, False)):
+@pytest.mark.parametrize(("many", "size"), [(audit_sql.TOLD, 1), (1, audit_sql.LACKING)])
+def test_a_block_that_lacks_much_leaves_its_gaps_to_a_search(
+    front: ClickHouseFront, edge: TableAudit, many: int, size: int
+) -> None:
+    """As many gaps, and of such a size, as it tells by itself; and then more."""
+    for gaps, wide, told in ((many, size, True), (many + (size == 1), size + (many == 1), False)):
         front.execute("TRUNCATE TABLE posthog.audited")
-        insert(front, "audited", [Row(0, offset, str(uuid4()), START) for offset in range(0, 2 * many, 2)])
-        [block] = edge.blocks([Range(0, 0, 2 * many)], TIMES)
+        rows = [Row(0, number * (wide + 1), str(uuid4()), START) for number in range(gaps)]
+        insert(front, "audited", rows)
+        [block] = edge.blocks([Range(0, 0, gaps * (wide + 1))], TIMES)
+        lacks = tuple(
+            Range(0, row.offset + 1, row.offset + 1 + wide) for row in rows if row.offset is not None
+        )
 
-        assert block.gaps == (tuple(Range(0, n, n + 1) for n in range(1, 2 * many, 2)) if told else None)
+        assert block.gaps == (lacks if told else None)
 
 
 def test_a_whole_block_is_counted_as_one_and_its_ids_are_found_together(

@@ -11,8 +11,8 @@ from canary.traffic import Times
 from reconcile.offsets import BLOCK, Range, within
 
 SHOWN = 10
-TOLD = 100
-"""Gaps that a block tells by itself. One with more of them, as where a table samples, is searched."""
+TOLD, LACKING = 100, 16_384
+"""Gaps, and offsets in them, that a block tells by itself. One with more, as of a sample, is searched."""
 
 COPIES = 20
 """Places of one id that are told."""
@@ -20,7 +20,7 @@ COPIES = 20
 
 def blocks(place: Place, window: Sequence[Range], times: Times | None) -> Statement:
     """Rows and distinct offsets of every block of offsets of a window; and the gaps in it, "start-end" from
-    the block's first offset, or "?" for more than `TOLD` of them.
+    the block's first offset, or "?" for more than a block tells by itself.
 
     Grouped by one number and counted in bitmaps: by two, or as text, or in sets of hashes, it takes twice as
     long and more. The bitmaps then say which offsets are not there, and nothing is read for that again.
@@ -32,18 +32,23 @@ def blocks(place: Place, window: Sequence[Range], times: Times | None) -> Statem
         f" groupBitmapState(toUInt32({place.o} % {BLOCK})) AS s FROM {place.source} WHERE {where} GROUP BY k"
     )
     bounded = (
-        f"SELECT intDiv(k, {many}) AS q, k % {many} AS b, n, bitmapCardinality(s) AS d,"
-        f" greatest({_bound('ws')} - b * {BLOCK}, 0) AS lo,"
-        f" least({_bound('we')} - b * {BLOCK}, {BLOCK}) AS hi,"
-        " arrayConcat([lo - 1], arraySort(if(d < hi - lo, bitmapToArray(s), emptyArrayUInt32())), [hi]) AS e,"
-        " arrayFilter(x -> x.2 > x.1 + 1, arrayZip(arrayPopBack(e), arrayPopFront(e))) AS g"
+        f"SELECT intDiv(k, {many}) AS q, k % {many} AS b, n, s, bitmapCardinality(s) AS d,"
+        f" toUInt32(greatest({_bound('ws')} - b * {BLOCK}, 0)) AS lo,"
+        f" toUInt32(least({_bound('we')} - b * {BLOCK}, {BLOCK})) AS hi, hi - lo - d AS lacks"
         f" FROM ({counted})"
+    )
+    searched = f"range(lo, if(lacks BETWEEN 1 AND {LACKING}, hi, lo))"
+    lacking = (
+        f"SELECT q, b, n, d, lacks, arraySort(bitmapToArray(bitmapAndnot(bitmapBuild({searched}), s))) AS m,"
+        " arrayReverse(m) AS r, arrayFilter((x, step) -> step != 1, m, arrayDifference(m)) AS starts,"
+        " arrayReverse(arrayFilter((x, step) -> step != -1, r, arrayDifference(r))) AS ends"
+        f" FROM ({bounded})"
     )
     sql = (
         "SELECT toString(q), toString(b), toString(n), toString(d),"
-        f" multiIf(d >= hi - lo, '', length(g) > {TOLD}, '?', arrayStringConcat(arrayMap("
-        "x -> concat(toString(x.1 + 1), '-', toString(x.2)), g), ' ')) AS gaps"
-        f" FROM ({bounded})"
+        f" if(lacks > {LACKING} OR length(starts) > {TOLD}, '?', arrayStringConcat(arrayMap("
+        "(one, last) -> concat(toString(one), '-', toString(last + 1)), starts, ends), ' ')) AS gaps"
+        f" FROM ({lacking})"
     )
     return Statement(sql, parameters, ("partition", "number", "rows", "distinct", "gaps"))
 
