@@ -13,7 +13,7 @@ from canary.edges.clickhouse.feeders import Feeder
 from canary.edges.clickhouse.session import Session
 from canary.sandbox.clickhouse import ClickHouseFront
 from tests.canary.edges.clickhouse.test_clickhouse_feeders import method
-from tests.contract.test_audit_table import OFFSETS, PASSWORD, TABLE, table_audit
+from tests.contract.audit_kit import OFFSETS, PASSWORD, TABLE, table_audit
 
 pytestmark = pytest.mark.sandbox
 
