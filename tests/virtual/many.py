@@ -41,7 +41,7 @@ def play(seed: int, folder: Path) -> list[str]:
             world.heal()
             world.run(1)
             world.sending = False
-        world.finish(peace=5, drain=5)
+        world.finish(peace=20, drain=5)  # as long as the page of a ledger that was gone takes to end
         wrong = faults(world)
         wrong += [told(world, key) for key in unexplained(world, *chosen)]
     except Exception:

@@ -255,7 +255,7 @@ class World:
                 peace = max(peace, 45.0)  # it may have been given up: who was is asked for rarely
             self.run(pause, tick)
             waited += pause
-        self.run(peace, tick)
+        self.run(peace, (not self.sending and drain) or tick)
         self.sending = False
         self.run(5, tick)
         self.run(25, drain or tick)
