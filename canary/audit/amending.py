@@ -74,14 +74,16 @@ class Losses:
 
     def due(self, stage: str, now: datetime) -> AuditWindow | None:
         """The oldest that is due."""
-        for window in [one for one in self._kept.values() if now - one.end > self._again_for]:
+        known = list(self._kept.values())  # the rounds of several tables go on at once
+        for window in [one for one in known if now - one.end > self._again_for]:
             self.drop(window)
         if now < self._resting.get(stage, now):
             return None
         waiting = [
             one
-            for one in self._kept.values()
+            for one in known
             if one.stage == stage
+            and now - one.end <= self._again_for
             and now - one.audited_at >= max(self._window, (one.audited_at - one.end) / PER_AGE)
         ]
         return min(waiting, key=lambda one: one.start, default=None)

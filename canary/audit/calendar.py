@@ -153,9 +153,11 @@ class Calendar:
         now = self._now()
         for key, window in list(self._open.items()):
             if now - window.end > self._every.again_for:
-                del self._open[key]
+                self._open.pop(key, None)
         waiting = [
-            w for w in self._open.values() if w.stage == stage and now - w.audited_at >= self._every.window
+            w
+            for w in list(self._open.values())
+            if w.stage == stage and now - w.audited_at >= self._every.window
         ]
         return sorted(waiting, key=lambda w: w.start)[:AGAIN_AT_ONCE]
 
@@ -228,7 +230,7 @@ class Calendar:
     def _waiting(self, stage: str) -> Counter[str]:
         """Events of the open windows by their open fates."""
         found = Counter[str]({fate.value: 0 for fate in UNSETTLED})
-        for window in self._open.values():
+        for window in list(self._open.values()):
             if window.stage == stage:
                 found.update({fate: window.counts.get(fate, 0) for fate in list(found)})
         return found
@@ -275,13 +277,16 @@ class Calendar:
 
     def _save(self) -> None:
         """Write what is not yet in the ledger; kept in mind where that fails."""
+        owed = dict(self._unsaved)
         try:
             with self._ledger.step() as step:
-                step.record_audits(list(self._unsaved.values()))
+                step.record_audits(owed.values())
         except LedgerError as error:
             _log.warning("an audited window could not be written down: %s", error)
-        else:
-            self._unsaved.clear()
+            return
+        for key, window in owed.items():
+            if self._unsaved.get(key) is window:  # another table's round may have added to it meanwhile
+                self._unsaved.pop(key, None)
 
     def _stands(self, stage: str, *, report: Report | None = None, trouble: str | None = None) -> None:
         now = self._now()
