@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from canary.edges.clickhouse import ClickHouseStage
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
 from tests.canary.edges.clickhouse.bench import (
@@ -58,15 +59,19 @@ def test_a_hanging_server_costs_one_timeout(stage: MakeStage, gate: Gate, connec
     """No retries hide the time, whether the connection stood already or not."""
     made = stage(timeout=timedelta(seconds=0.3))
     if connected:
-        assert made.look([wanted()]).blind == ""
+        assert _sees(made)
     gate.set("freeze")
     started = time.monotonic()
     look = made.look([wanted()])
     assert look.blind == "timed out after 0.3 s"
     assert time.monotonic() - started < 1
     gate.set("open")
-    time.sleep(0.002)
-    assert made.look([wanted()]).blind == ""
+    assert _sees(made)
+
+
+def _sees(stage: ClickHouseStage) -> bool:
+    """Soon: on a starved machine even a sound server may take longer than 0.3 s."""
+    return any(stage.look([wanted()]).blind == "" for _ in range(20))
 
 
 def test_a_throttling_server_is_blind(stage: MakeStage, gate: Gate) -> None:
