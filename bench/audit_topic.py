@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
@@ -194,7 +194,7 @@ def _numbers(plan: Plan, partition: int) -> Iterator[int]:
 def _bulk(bootstrap: str, plan: Plan) -> None:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-look"})
     for partition in range(plan.partitions):
-        plan.bulk[partition] = consumer.get_watermark_offsets(Place(plan.topic, partition), 30)[1]
+        plan.bulk[partition] = _end(consumer, Place(plan.topic, partition))
     consumer.close()
     plan.kept = _kept(bootstrap, plan)
     plan.control = sum(plan.bulk.values()) - plan.aborted - len(plan.kept)
@@ -222,6 +222,18 @@ def _bulk(bootstrap: str, plan: Plan) -> None:
         for partition in (1, 2)
         for one in plan.skipped()[partition]
     ]
+
+
+def _end(consumer: Consumer, place: Place) -> int:
+    """Where a partition ends; one that was just made may have no leader yet."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, 30)[1]
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _dead(bootstrap: str, plan: Plan) -> None:
