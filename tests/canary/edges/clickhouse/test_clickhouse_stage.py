@@ -46,7 +46,7 @@ def test_looks_keep_their_pace(stage: MakeStage) -> None:
 
 def test_copies_wait_for_their_slot(stage: MakeStage) -> None:
     """Rarer questions are not starved by looks, and count against the same pace."""
-    made = stage(max_queries_per_second=5)
+    made = stage(max_queries_per_second=1)
     made.look([wanted()])
     free_at = LINE.now() + made.next_allowed_in()
     look = made.copies([wanted()])
