@@ -41,6 +41,7 @@ class Door:
         self._closed = False
         self._listener: asyncio.Server | None = None
         self._callers: set[_Caller] = set()
+        self.ends: set[_Pipe] = set()
 
     @property
     def mode(self) -> Mode:
@@ -98,10 +99,14 @@ class _Pipe(asyncio.Protocol):
     peer: "_Pipe | None" = None
     transport: asyncio.Transport | None = None
 
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         self.transport = transport
+        self._door.ends.add(self)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def pause_writing(self) -> None:
@@ -113,12 +118,14 @@ class _Pipe(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._door.ends.discard(self)
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.close()
 
 
 class _Upstream(_Pipe):
-    def __init__(self, caller: "_Caller") -> None:
+    def __init__(self, door: Door, caller: "_Caller") -> None:
+        super().__init__(door)
         self.peer = caller
         self._caller = caller
 
@@ -130,7 +137,7 @@ class _Caller(_Pipe):
     """One caller: what it says waits in `_early` until we know who it is and the upstream has answered."""
 
     def __init__(self, door: Door) -> None:
-        self._door = door
+        super().__init__(door)
         self._early = b""
         self._met: bool | None = None
         self._back: list[bytes] = []
@@ -145,7 +152,7 @@ class _Caller(_Pipe):
         loop = asyncio.get_running_loop()
         try:
             transport, self.peer = await loop.create_connection(
-                lambda: _Upstream(self), HOST, self._door.upstream
+                lambda: _Upstream(self._door, self), HOST, self._door.upstream
             )
         except OSError:
             self.reset()
@@ -242,14 +249,18 @@ class Doors:
         self._thread.join(3)
         self._loop.close()
 
-    @staticmethod
-    async def _settle() -> None:
-        """Let the closed transports say goodbye before the loop ends."""
+    async def _settle(self) -> None:
+        """Let every connection say goodbye before the loop ends, also to one who does not listen any more."""
         mine = asyncio.current_task()
         for task in asyncio.all_tasks():
             if task is not mine:
                 task.cancel()
         await asyncio.sleep(0.01)
+        while ends := [end for door in self._doors for end in door.ends]:
+            for end in ends:
+                if end.transport is not None:
+                    end.transport.abort()
+            await asyncio.sleep(0.001)
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)

@@ -3,9 +3,11 @@
 import json
 import multiprocessing
 import signal
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.chaos.paged"])
+ONE_AT_A_TIME = threading.Lock()
 REPEAT = "a repeat: you may have had this message before"
 EXPECTED = {
     ("1.1", "opened"),
@@ -80,11 +83,16 @@ def _killed(victim: Victim, folder: Path) -> list[str]:
 
 
 def _run(*told: object) -> int | None:
-    """A real process; that all of them are forked from one which has imported everything only saves time."""
+    """A real process; that all of them are forked from one which has imported everything only saves time.
+
+    A start asks after the other processes too, and an end can be read once only: so one thread at a time.
+    """
     process = SERVER.Process(target=main, args=told)
-    process.start()
-    process.join(120)
-    return process.exitcode
+    with ONE_AT_A_TIME:
+        process.start()
+    wait([process.sentinel], 120)
+    with ONE_AT_A_TIME:
+        return process.exitcode
 
 
 def _said_wrongly(victim: Victim, slack: SlackStandIn) -> list[str]:

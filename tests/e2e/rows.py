@@ -154,7 +154,7 @@ DAMAGE = (
 BACKLOGS = (
     whole("stop at processed", queued("raw->processed"), fault("stop", "processed"), arguments=BRIEF),
     whole("stop at events", queued("processed->events"), fault("stop", "events"), arguments=BRIEF),
-    whole("stop for a moment", ALL_LATE, fault("stop", "events", lasts="8s"), objective="1s"),
+    whole("stop for a moment", ALL_LATE, fault("stop", "events", lasts="16s"), objective="1s"),
 )
 
 BLINDNESS = (

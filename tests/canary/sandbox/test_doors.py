@@ -1,8 +1,10 @@
 """Doors blind those they are about, and nobody else."""
 
+import gc
 import socket
 import struct
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -123,6 +125,23 @@ def test_megabytes_pass_unharmed(echo: int, doors: Doors) -> None:
         writer.join()
 
     assert got == data
+
+
+def test_nothing_stays_open_to_a_part_that_has_stopped_listening() -> None:
+    """Not even a connection with much that was never taken there, and however busy the machine."""
+    with socket.create_server((HOST, 0)) as frozen, warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        opened = Doors()
+        door = opened.open(upstream=frozen.getsockname()[1])
+        with socket.create_connection((HOST, door.port), 1) as connection:
+            connection.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                connection.sendall(bytes(50_000_000))
+            opened.stop()
+        del opened, door
+        gc.collect()
+
+    assert [str(one.message) for one in seen if issubclass(one.category, ResourceWarning)] == []
 
 
 def test_client_ids_are_read_as_far_as_they_have_come() -> None:
