@@ -39,6 +39,53 @@ def test_each_lost_offset_turned_up_or_is_still_lost(look: tuple[list[Range], li
     assert fates(turned_up(after)) == {place: fate for place, fate in expected.items() if fate in FOUND}
 
 
+def test_a_look_that_says_all_there_is_to_say() -> None:
+    """In any order; what lies beside the lost, or is empty, says nothing."""
+    lost = [Range(0, 0, 10), Range(0, 20, 30), Range(1, 0, 4)]
+    looked = [
+        Run(Range(1, 4, 6), Fate.STORED, "beside"),
+        Run(Range(0, 22, 25), Fate.DEDUPLICATED, "b"),
+        Run(Range(0, 10, 20), Fate.STORED, "beside"),
+        Run(Range(0, 6, 7), Fate.DEAD_LETTERED, "letter"),
+        Run(Range(0, 5, 6), Fate.LOST, "still"),
+        Run(Range(0, 4, 5), Fate.EXPIRED, "gone"),
+        Run(Range(0, 3, 3), Fate.STORED, "empty"),
+        Run(Range(0, 2, 4), Fate.STORED, "a"),
+    ]
+
+    assert amended(lost, looked, unsaid=Fate.LOST) == [
+        Run(Range(0, 0, 2), Fate.LOST),
+        Run(Range(0, 2, 4), Fate.STORED, "a"),
+        Run(Range(0, 4, 5), Fate.LOST),
+        Run(Range(0, 5, 6), Fate.LOST, "still"),
+        Run(Range(0, 6, 7), Fate.DEAD_LETTERED, "letter"),
+        Run(Range(0, 7, 10), Fate.LOST),
+        Run(Range(0, 20, 22), Fate.LOST),
+        Run(Range(0, 22, 25), Fate.DEDUPLICATED, "b"),
+        Run(Range(0, 25, 30), Fate.LOST),
+        Run(Range(1, 0, 4), Fate.LOST),
+    ]
+
+
+def test_a_loss_turns_out_to_be_one_of_three() -> None:
+    """Nothing else that a later look says amends it."""
+    assert {Fate.STORED, Fate.DEDUPLICATED, Fate.DEAD_LETTERED} == FOUND
+
+
+def test_what_is_told_otherwise_stands_in_its_place() -> None:
+    """Each offset once, in order, with its reason; what is stored needs no word."""
+    runs = [Run(Range(0, 0, 10), Fate.LOST, "r"), Run(Range(1, 0, 5), Fate.QUEUED, "q")]
+    over = [Run(Range(0, 6, 8), Fate.DEDUPLICATED, "d"), Run(Range(0, 2, 4), Fate.STORED)]
+
+    assert overlaid(runs, over) == [
+        Run(Range(0, 0, 2), Fate.LOST, "r"),
+        Run(Range(0, 4, 6), Fate.LOST, "r"),
+        Run(Range(0, 6, 8), Fate.DEDUPLICATED, "d"),
+        Run(Range(0, 8, 10), Fate.LOST, "r"),
+        Run(Range(1, 0, 5), Fate.QUEUED, "q"),
+    ]
+
+
 @given(looks(), looks())
 def test_what_is_told_otherwise_replaces_what_stood(
     first: tuple[list[Range], list[Run]], second: tuple[list[Range], list[Run]]

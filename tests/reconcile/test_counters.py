@@ -193,3 +193,10 @@ def test_a_loss_after_all_else_is_owed_whatever_came_before(before: list[int], l
 
     assert owed == alone + lost
     assert 1.0 <= error <= len(before) + 1
+
+
+def test_where_nothing_is_owed_nothing_is_uncertain() -> None:
+    """The error begins anew with the next window that owes something."""
+    assert shortfall([]) == (0.0, 0.0)
+    assert shortfall([(-5.0, 2.0)]) == (0.0, 0.0)
+    assert shortfall([(3.0, 2.0), (-3.0, 2.0), (4.0, 1.5)]) == (4.0, 1.5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.sampling import chosen, count, judge, missed_at_most
+from reconcile.sampling import Sampled, chosen, count, judge, missed_at_most
 
 
 @given(st.binary(min_size=16, max_size=16), st.floats(0, 1), st.floats(0, 1))
@@ -119,3 +119,19 @@ def test_every_end_is_counted() -> None:
     assert (told.arrived, told.dead_lettered, told.waiting, told.unread, told.lost) == (5, 4, 3, 2, 1)
     assert told.sampled == 15
     assert told.bound == missed_at_most(10, 1)
+
+
+@pytest.mark.parametrize(
+    ("sample", "verdict"),
+    [
+        (Sampled(1, 0, 0, 0, 0), "ok"),
+        (Sampled(1, 1, 0, 0, 0), "degraded"),
+        (Sampled(1, 0, 1, 0, 0), "degraded"),
+        (Sampled(1, 0, 0, 1, 0), "unknown"),
+        (Sampled(1, 1, 1, 1, 0), "unknown"),
+        (Sampled(1, 1, 1, 1, 1), "fault"),
+    ],
+)
+def test_a_sample_is_as_good_as_the_worst_in_it(sample: Sampled, verdict: str) -> None:
+    """A proven loss first, then what nobody knows, then what waits or was turned away."""
+    assert sample.verdict == verdict
