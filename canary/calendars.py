@@ -14,8 +14,7 @@ def calendar(config: Config, app: App, *, wait: Wait) -> Calendar | None:
     """The running audits of a daemon, wired to its metrics and rules; None where there are none."""
     if not config.audit.enabled or not pairs(config):
         return None
-    told = config.audit
-    made = auditors(config, wait=wait, now=app.watch.desk.line.now)
+    told, now = config.audit, app.watch.desk.line.now
     every = Every(
         window=told.window,
         delay=told.delay,
@@ -24,14 +23,12 @@ def calendar(config: Config, app: App, *, wait: Wait) -> Calendar | None:
         grace=config.canary.grace,
         at_once=told.max_at_once,
     )
-    measure = Measure(app.metrics)
-    now = app.watch.desk.line.now
     found = Calendar(
-        made,
+        auditors(config, wait=wait, now=now),
         ledger=app.ledger,
         every=every,
         now=now,
-        on_report=measure,
+        on_report=Measure(app.metrics),
         tell=lambda amendments: app.pager.amend(amendments, now=now()),
     )
     found.restore()

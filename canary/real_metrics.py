@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from reconcile.sampling import OUTCOMES
 from reconcile.traffic import UNSETTLED, Fate
 
 Told = tuple[str, Literal["counter", "gauge", "histogram"], str, tuple[str, ...]]
@@ -46,7 +47,6 @@ REAL: tuple[Told, ...] = (
 )
 
 QUANTILES = ("p50", "p90", "p99", "max")
-OUTCOMES = ("arrived", "dead_lettered", "waiting", "unread", "lost")
 
 
 def series(stages: Sequence[str], hops: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -70,6 +70,10 @@ class Sampled:
     def bound(self) -> float:
         """The largest share lost that this does not speak against; only what was judged counts."""
         return missed_at_most(self.sampled - self.waiting - self.unread, self.lost)
+
+
+OUTCOMES = tuple(one.name for one in fields(Sampled))
+"""What may become of a sampled event, the good one first."""
 
 
 def judge(

@@ -6,10 +6,9 @@ not show is held against anything.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from canary.audit.amending import Found, by_id, lost_of
-from canary.audit.cut import another
+from canary.audit.cut import another, gone
 from canary.audit.gather import Gatherer
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import Cost, Lost
@@ -29,7 +28,7 @@ def look_again(
     table.costs()
     state = topic.state()
     if another(state, Start(_firsts(window), topic_id=window.topic_id)):
-        raise CannotAskError(f"topic {state.topic} was made again: this window's events are gone", gone=True)
+        raise gone(state)
     lost = joined(lost_of(window))
     held = joined(one.clip(log.start, log.end) for one in lost if (log := state.logs.get(one.partition)))
     if not held:
@@ -39,9 +38,7 @@ def look_again(
     sibling = table.method().name == "sibling"
     gathered = gatherer.gather(work, held, by_id=sibling, all_of_it=by_id(window), proven=True)
     runs = amended(lost, gathered.runs, unsaid=Fate.LOST)
-    costs = table.costs()
-    took = (now() - started) / timedelta(seconds=1)
-    cost = Cost(costs["queries"], costs["rows_read"], costs["bytes_read"], gathered.fetched, took)
+    cost = Cost.of(table.costs(), fetched=gathered.fetched, took=now() - started)
     return Found(runs, _known(gathered.lost, gathered.runs, lost), cost)
 
 

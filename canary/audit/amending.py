@@ -74,16 +74,15 @@ class Losses:
 
     def due(self, stage: str, now: datetime) -> AuditWindow | None:
         """The oldest that is due."""
-        known = list(self._kept.values())  # the rounds of several tables go on at once
-        for window in [one for one in known if now - one.end > self._again_for]:
-            self.drop(window)
+        for window in list(self._kept.values()):  # the rounds of several tables go on at once
+            if now - window.end > self._again_for:
+                self.drop(window)
         if now < self._resting.get(stage, now):
             return None
         waiting = [
             one
-            for one in known
+            for one in list(self._kept.values())
             if one.stage == stage
-            and now - one.end <= self._again_for
             and now - one.audited_at >= max(self._window, (one.audited_at - one.end) / PER_AGE)
         ]
         return min(waiting, key=lambda one: one.start, default=None)

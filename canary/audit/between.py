@@ -13,32 +13,28 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from alerts.condition import Amendment
+from canary.audit import sought
 from canary.audit.beside import Hears
 from canary.audit.sought import MOST, Sought, TurnedUp, kept
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
 from canary.traffic import BETWEEN, TrafficWindow
 from canary.values import Now
-from reconcile.sampling import CONFIDENCE, Sampled, count, judge
+from reconcile.sampling import CONFIDENCE, OUTCOMES, Sampled, count, judge
 
 IDS = 20_000
 """More ids than that are thinned out by their hash."""
 
 SHOWN = 5
 PAUSE = timedelta(seconds=1)
-OUTCOMES = ("arrived", "dead_lettered", "waiting", "unread", "lost")
 
 
-class Topic(Protocol):
+class Topic(sought.Topic, Protocol):
     """A stage's topics. Raises TopicTroubleError."""
 
     name: str
 
-    def ends(self, *, letters: bool = False) -> Mapping[Place, int]: ...
     def positions(self) -> Mapping[Place, int | None]: ...
-    def sample(
-        self, starts: Mapping[Place, int], ends: Mapping[Place, int], *, share: float, budget: int
-    ) -> Sample: ...
 
 
 @dataclass(frozen=True, slots=True)

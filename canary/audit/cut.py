@@ -6,7 +6,7 @@ from uuid import UUID
 
 from canary.audit.protocols import Topic
 from canary.audit.work import Start, Work
-from canary.traffic import Log, TopicState
+from canary.traffic import CannotAskError, Log, TopicState
 from reconcile.offsets import Range
 
 NO_ID = UUID(int=0)
@@ -65,6 +65,12 @@ def another(state: TopicState, start: Start) -> bool:
         partition in state.logs and offset > state.logs[partition].end
         for partition, offset in start.offsets.items()
     )
+
+
+def gone(state: TopicState) -> CannotAskError:
+    """What to raise where the offsets of a window were another topic's."""
+    reason = f"topic {state.topic} was made again: this window's events are gone"
+    return CannotAskError(reason, gone=True)
 
 
 def reaching(work: Work, highest: Mapping[int, int]) -> list[Range]:

@@ -71,8 +71,9 @@ class Gatherer:
         if not gaps:
             return Gathered()
         self._due = self._now() - work.until >= self._limits.lost_after
+        self._foreign = all_of_it
         if not all_of_it:
-            self._times = Times(work.since - self._limits.slack, work.until + self._limits.slack)
+            self._times = work.times(self._limits.slack)
         taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
         beside = [] if all_of_it or proven else _beside(work.window, taken)
         back = self._topic.read(
@@ -86,7 +87,6 @@ class Gatherer:
         if len(back.messages) > len(neighbours):  # else Kafka has no record in the gaps: no id to look for
             self._ask_ids(back.messages)
             self._match_ids(back.messages if all_of_it else neighbours, by_id=by_id or proven)
-        self._foreign = all_of_it
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
         doubted = _doubted(runs, back)

@@ -14,10 +14,9 @@ from typing import Any
 from canary.traffic import BETWEEN, COUNTED, DELAY, AuditWindow, TrafficWindow
 from canary.values import WindowReport
 from reconcile.outcome import INGRESS, Outcome
-from reconcile.sampling import missed_at_most
+from reconcile.sampling import OUTCOMES, missed_at_most
 
 OPEN = (Outcome.OVERDUE, Outcome.UNREAD, Outcome.PENDING)
-SAMPLED = ("dead_lettered", "waiting", "unread", "lost")
 WORST = ("fault", "unknown", "degraded", "ok")
 Object = dict[str, Any]
 
@@ -126,7 +125,7 @@ def _sampled(windows: Sequence[TrafficWindow]) -> Object | None:
     if not windows:
         return None
     reports = [one.report for one in windows]
-    told = {name: sum(report[name] for report in reports) for name in SAMPLED}
+    told = {name: sum(report[name] for report in reports) for name in OUTCOMES[1:]}
     arrived = sum(report["arrived"] for report in reports)
     return {
         "by": "sample",

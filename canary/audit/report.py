@@ -60,6 +60,12 @@ class Cost:
     messages_fetched: int = 0
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, asked: Mapping[str, int], *, fetched: int, took: timedelta) -> "Cost":
+        """What the table's questions cost, and what was fetched of the topic."""
+        seconds = took.total_seconds()
+        return cls(asked["queries"], asked["rows_read"], asked["bytes_read"], fetched, seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

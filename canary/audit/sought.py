@@ -10,7 +10,7 @@ from uuid import UUID
 from alerts.condition import Amendment
 from canary.sampled import Place, Sample
 from canary.traffic import TrafficWindow
-from reconcile.sampling import Sampled
+from reconcile.sampling import OUTCOMES, Sampled
 
 MOST = 1_000
 """So many lost events of one sample are looked for."""
@@ -100,8 +100,9 @@ class Sought:
             if left == ids:
                 continue
             after = _amended(window, found, sorted(left))
-            self.lost[start] = after, left
-            if not left:
+            if left:
+                self.lost[start] = after, left
+            else:
                 del self.lost[start]
             yield TurnedUp(window, after, found)
 
@@ -124,7 +125,7 @@ def _amended(
     gone = {str(id_) for ids in found.values() for id_ in ids}
     names = [str(one) for one in left]
     shown = [one for one in report["first_ids"] if one not in gone]
-    told = Sampled(*(report[name] for name in ("arrived", "dead_lettered", "waiting", "unread", "lost")))
+    told = Sampled(*(report[name] for name in OUTCOMES))
     report |= {
         "first_ids": shown or names[: len(report["first_ids"])],
         "lost_ids": names,

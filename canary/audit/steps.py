@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from canary.audit.again import look_again
 from canary.audit.amending import Found
-from canary.audit.cut import another, cut, reaching
+from canary.audit.cut import another, cut, gone, reaching
 from canary.audit.gather import Gathered, Gatherer
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import BY_ID, Cost, Report
@@ -65,8 +65,7 @@ class Auditor:
         state = self._topic.state()
         made_again = start is not None and another(state, start)
         if made_again and start is not None and start.ends is not None:
-            reason = f"topic {state.topic} was made again: this window's events are gone"
-            raise CannotAskError(reason, gone=True)
+            raise gone(state)
         start = Start({}, by_id=True) if made_again else start
         ahead = self._topic.offsets_at(started + self._limits.slack)
         window, notes = cut(self._topic, state, (since, until), start, ahead=ahead)
@@ -93,10 +92,8 @@ class Auditor:
             made_again=made_again,
         )
         report = self._judged(report, work, start)
-        costs = self._table.costs()
-        seconds, read = (self._now() - started).total_seconds(), report.cost.messages_fetched
-        cost = Cost(costs["queries"], costs["rows_read"], costs["bytes_read"], read, seconds)
-        return replace(report, cost=cost)
+        costs, fetched = self._table.costs(), report.cost.messages_fetched
+        return replace(report, cost=Cost.of(costs, fetched=fetched, took=self._now() - started))
 
     def look_again(self, window: AuditWindow) -> Found:
         """At what a closed window has lost. Raises `CannotAskError`."""
@@ -158,7 +155,7 @@ class Auditor:
             return False
 
     def _by_offset(self, report: Report, work: Work, *, by_id: bool, on_demand: bool) -> Report:
-        times = Times(work.since - self._limits.slack, work.until + self._limits.slack)
+        times = work.times(self._limits.slack)
         sibling = report.method.name == "sibling"
         twice, strays = Twice(), Strays()
         if not sibling:
@@ -261,9 +258,8 @@ class Auditor:
                 at = offsets.get(one.partition)
                 cut = min(max(one.end if at is None else at, one.start), one.end)
                 window.append(Range(one.partition, *((cut, one.end) if late else (one.start, cut))))
-            times = Times(since - self._limits.slack, until + self._limits.slack)
             half = replace(work, since=since, until=until, window=window)
-            found += self._counted(half, times, sibling=sibling, splits=splits - 1)
+            found += self._counted(half, half.times(self._limits.slack), sibling=sibling, splits=splits - 1)
         return found
 
     def _strays(self, work: Work) -> Strays:

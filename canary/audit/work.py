@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from canary.traffic import TopicState
+from canary.traffic import Times, TopicState
 from reconcile.offsets import Range
 from reconcile.traffic import Run
 
@@ -64,6 +64,10 @@ class Work:
     payloads: bool
     notes: list[str] = field(default_factory=list)
     unread: Mapping[int, int] = field(default_factory=dict)
+
+    def times(self, slack: timedelta) -> Times:
+        """Between which the records of its offsets carry their times."""
+        return Times(self.since - slack, self.until + slack)
 
 
 @dataclass(frozen=True, slots=True)

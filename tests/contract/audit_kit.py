@@ -19,15 +19,8 @@ TABLE = """CREATE TABLE posthog.{name} (uuid UUID, event String, distinct_id Str
 OFFSETS = ", _partition Nullable(UInt64), _offset Nullable(UInt64)"
 
 
-def table_audit(
-    front: ClickHouseFront,
-    table: str,
-    topics: tuple[str, ...] = ("topic",),
-    *,
-    kafka_time: str = "",
-    **changed: object,
-) -> TableAudit:
-    settings = Settings(
+def settings(front: ClickHouseFront, table: str, **changed: object) -> Settings:
+    return Settings(
         name="table",
         url=front.url,
         user="canary",
@@ -38,9 +31,18 @@ def table_audit(
         max_execution_time=timedelta(seconds=20),
         **changed,  # type: ignore[arg-type]
     )
-    return TableAudit(
-        settings, AuditOptions(topics=topics, kafka_time=kafka_time), now=Line(SystemClock()).now
-    )
+
+
+def table_audit(
+    front: ClickHouseFront,
+    table: str,
+    topics: tuple[str, ...] = ("topic",),
+    *,
+    kafka_time: str = "",
+    **changed: object,
+) -> TableAudit:
+    options = AuditOptions(topics=topics, kafka_time=kafka_time)
+    return TableAudit(settings(front, table, **changed), options, now=Line(SystemClock()).now)
 
 
 def insert(front: ClickHouseFront, table: str, rows: Sequence[Row], **more: str) -> None:

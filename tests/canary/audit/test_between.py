@@ -9,11 +9,11 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from alerts.condition import Amendment
-from canary.audit.between import OUTCOMES, BetweenAudit, Pace
+from canary.audit.between import BetweenAudit, Pace
 from canary.metrics import Metrics
 from canary.sampled import Place, Sample, TopicTroubleError
 from canary.traffic import TrafficWindow
-from reconcile.sampling import chosen
+from reconcile.sampling import OUTCOMES, chosen
 from tests.canary.audit.hearing import Heard
 
 PACE = Pace(timedelta(seconds=60), timedelta(seconds=2), timedelta(minutes=30), messages=3000)

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from canary.clock import Line, SystemClock
-from canary.edges.clickhouse import Settings
 from canary.edges.clickhouse.consumers import about_consumers, unread_from
 from canary.edges.clickhouse.feeders import Feeder
 from canary.edges.clickhouse.session import Session
 from canary.sandbox.clickhouse import ClickHouseFront
 from tests.canary.edges.clickhouse.test_clickhouse_feeders import method
-from tests.contract.audit_kit import OFFSETS, PASSWORD, TABLE, table_audit
+from tests.contract.audit_kit import OFFSETS, TABLE, settings, table_audit
 
 pytestmark = pytest.mark.sandbox
 
@@ -26,22 +24,10 @@ def session(running: ClickHouseFront) -> Iterator[Session]:
     running.execute(
         "CREATE TABLE posthog.kafka_consumers ENGINE = Memory EMPTY AS SELECT * FROM system.kafka_consumers"
     )
-    made = Session(settings(running), running.url, now=Line(SystemClock()).now)
+    made = Session(settings(running, "events"), running.url, now=Line(SystemClock()).now)
     yield made
     made.close()
     running.execute("DROP TABLE posthog.kafka_consumers SYNC")
-
-
-def settings(front: ClickHouseFront) -> Settings:
-    return Settings(
-        name="table",
-        url=front.url,
-        user="canary",
-        password=lambda: PASSWORD,
-        database="posthog",
-        table="events",
-        timeout=timedelta(seconds=20),
-    )
 
 
 def consumer(
@@ -82,7 +68,9 @@ def test_where_nothing_can_be_read_nothing_is_known(running: ClickHouseFront, se
     assert (list(session.catalog(asked).rows), unread_from(session, FEEDS, "topic")) == ([], {})
     assert unread_from(session, FEEDS, "topic", catalog="nowhere") == {}
     stranger = Session(
-        replace(settings(running), password=lambda: "wrong"), running.url, now=Line(SystemClock()).now
+        replace(settings(running, "events"), password=lambda: "wrong"),
+        running.url,
+        now=Line(SystemClock()).now,
     )
     assert unread_from(stranger, FEEDS, "topic", catalog="posthog") == {}
     stranger.close()
