@@ -116,7 +116,7 @@ def test_aborted_records_are_never_seen_and_open_ones_hold_coverage(
     producer.commit_transaction()
     producer.close()
 
-    read = looks(stage, lambda look: look.coverage[0].until > written)
+    read = looks(stage, lambda look: bool(look.coverage) and look.coverage[0].until > written)
 
     assert [s.id for look in read for s in look.sightings] == [committed[0]]
 
@@ -125,7 +125,7 @@ def test_a_restart_of_the_broker_is_got_over(lab: Real, edge: Callable[[str, int
     """Reading goes on by itself from where it was, with one interval of coverage throughout."""
     topic = name()
     stage = edge(topic, 2)
-    before = stage.look(()).coverage[0].since
+    before = {(c.partition, c.since) for c in stage.look(()).coverage}
     lab.down()
     looks(stage, lambda look: bool(look.blind))
     lab.heal()
@@ -135,4 +135,4 @@ def test_a_restart_of_the_broker_is_got_over(lab: Real, edge: Callable[[str, int
     read = looks(stage, lambda look: bool(look.sightings))
 
     assert [s.id for look in read for s in look.sightings] == [one]
-    assert {c.since for look in read for c in look.coverage if c.partition == 0} == {before}
+    assert {(c.partition, c.since) for look in read for c in look.coverage} == before
