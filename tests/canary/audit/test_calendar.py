@@ -96,6 +96,30 @@ def test_every_offset_belongs_to_exactly_one_window(ledger: Ledger) -> None:
     assert all(window.verdict == "ok" for window in windows)
 
 
+def test_tables_that_are_audited_at_the_same_time_keep_their_windows_apart(ledger: Ledger) -> None:
+    """Each is written down, also while others are."""
+    worlds = [World() for _ in range(4)]
+    running = Calendar(
+        [world.auditor(stage=f"table{number}") for number, world in enumerate(worlds)],
+        ledger=ledger,
+        every=Every(at_once=len(worlds)),
+        now=lambda: worlds[0].now,
+        on_report=Heard(),
+        tell=Heard().amendments.extend,
+    )
+    for _ in range(30):
+        for world in worlds:
+            world.append(0, 1)
+            world.consume(0)
+            world.now += WINDOW
+        running.step()
+
+    for number in range(len(worlds)):
+        windows = ledger.audits(worlds[0].now - timedelta(days=2), worlds[0].now, stage=f"table{number}")
+        assert len(windows) >= 29
+        assert contiguous(windows)
+
+
 def test_a_restart_goes_on_where_the_last_window_ended(ledger: Ledger) -> None:
     """Also after hours: what was missed is one long window, and a loss in it is found."""
     world, heard = World(), Heard()

@@ -112,13 +112,15 @@ class World:
         self.rows += [row for row in self.held if row.offset not in without]
         self.held, self.waiting = [], Waiting()
 
-    def auditor(self, limits: Limits | None = None, policy: Policy = NO_POLICY) -> Auditor:
+    def auditor(
+        self, limits: Limits | None = None, policy: Policy = NO_POLICY, *, stage: str = "table"
+    ) -> Auditor:
         def wait(span: timedelta) -> None:
             self.now += span
             self.resting(self)
 
         return Auditor(
-            "table",
+            stage,
             "db.table",
             topic=FakeTopic(self),
             table=FakeTable(self),
