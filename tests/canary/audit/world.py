@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from canary.audit import Auditor, Limits
+from canary.audit.protocols import Table
 from canary.traffic import (
     CannotAskError,
     Method,
@@ -113,7 +114,12 @@ class World:
         self.held, self.waiting = [], Waiting()
 
     def auditor(
-        self, limits: Limits | None = None, policy: Policy = NO_POLICY, *, stage: str = "table"
+        self,
+        limits: Limits | None = None,
+        policy: Policy = NO_POLICY,
+        *,
+        stage: str = "table",
+        table: Table | None = None,
     ) -> Auditor:
         def wait(span: timedelta) -> None:
             self.now += span
@@ -123,7 +129,7 @@ class World:
             stage,
             "db.table",
             topic=FakeTopic(self),
-            table=FakeTable(self),
+            table=table or FakeTable(self),
             limits=limits or Limits(),
             policy=policy,
             now=lambda: self.now,
