@@ -129,9 +129,10 @@ def _ask(pipeline: Pipeline, seen: Seen) -> None:
     """The audit on demand, which cuts by time; `OPTIMIZE … FINAL` between its questions to Kafka and those
     to the table."""
 
-    def wait(span: timedelta) -> None:
+    def wait(span: timedelta) -> bool:
         pipeline.optimize()
         time.sleep(span.total_seconds())
+        return False
 
     config = load(pipeline.config_path, env={}, overrides={}).config
     until = datetime.now(UTC) - SETTLE

@@ -13,7 +13,8 @@ from canary.values import Now
 from canary.wiring import clickhouse_settings, kafka_settings
 from reconcile.traffic import Policy
 
-Wait = Callable[[timedelta], object]
+Wait = Callable[[timedelta], bool]
+"""Waits for so long; True where that was ended before its time."""
 
 
 @dataclass(frozen=True, slots=True)

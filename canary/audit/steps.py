@@ -40,7 +40,7 @@ class Auditor:
         limits: Limits,
         policy: Policy,
         now: Now,
-        wait: Callable[[timedelta], object],
+        wait: Callable[[timedelta], bool],
     ) -> None:
         self.stage = stage
         self._table_name = table_name
@@ -276,7 +276,10 @@ class Auditor:
         return replace(found, beyond=beyond)
 
     def _settle(self, work: Work) -> None:
-        self._wait(max(work.settled_at - self._now(), timedelta(0)))
+        """Raises `CannotAskError` where it is stopped: what was on its way has not had its time."""
+        left = work.settled_at - self._now()
+        if left > timedelta(0) and self._wait(left):
+            raise CannotAskError("the audit was stopped before the table's answers could count")
 
     def _by_count(self, report: Report, work: Work) -> Report:
         self._settle(work)

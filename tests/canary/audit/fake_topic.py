@@ -48,8 +48,12 @@ class FakeTopic:
     def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
         assert refuses({}) == ""
         assert until > self._world.now
-        messages, aborted = [], []
-        for gap in gaps:
+        messages, aborted, read, unread = [], [], [], ""
+        for gap in joined(gaps):
+            if gap.start < self._world.log_start.get(gap.partition, 0):
+                unread = "retention removed it meanwhile"
+                continue
+            read.append(gap)
             for offset in range(gap.start, gap.end):
                 entry = self._world.logs[gap.partition][offset]
                 self._world.fetched += 1
@@ -59,12 +63,15 @@ class FakeTopic:
                     named = {"id": entry.id, "event": entry.event, "key": entry.id, "error": entry.error}
                     one = Message(gap.partition, offset, entry.at, **named)
                     messages.append(replace(one, payload="payload") if payloads else one)
-        return ReadBack(joined(gaps), messages, joined(aborted), fetched=len(messages))
+        return ReadBack(read, messages, joined(aborted), fetched=len(messages), unread=unread)
 
     def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
         assert most > 0
         assert since < self._world.now < until
-        return dict(self._world.letters), ""
+        world = self._world
+        if world.letters_trouble:
+            return {}, world.letters_trouble
+        return {i: why for i, why in world.letters.items() if world.letters_at.get(i, since) >= since}, ""
 
     def interrupt(self) -> None: ...
     def close(self) -> None: ...

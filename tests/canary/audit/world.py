@@ -62,9 +62,12 @@ class World:
     positions: dict[int, int] | None = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     letters: dict[str, str] = field(default_factory=dict)
+    letters_at: dict[str, datetime] = field(default_factory=dict)
+    letters_trouble: str = ""
     dead_rows: dict[str, str] = field(default_factory=dict)
     method: Method = OFFSET
     down: bool = False
+    stopped: bool = False
     over_budget: int = 0
     searched: bool = False
     waiting: Waiting | None = None
@@ -121,9 +124,11 @@ class World:
         stage: str = "table",
         table: Table | None = None,
     ) -> Auditor:
-        def wait(span: timedelta) -> None:
-            self.now += span
-            self.resting(self)
+        def wait(span: timedelta) -> bool:
+            if not self.stopped:
+                self.now += span
+                self.resting(self)
+            return self.stopped
 
         return Auditor(
             stage,
