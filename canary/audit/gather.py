@@ -75,7 +75,7 @@ class Gatherer:
         if not all_of_it:
             self._times = work.times(self._limits.slack)
         taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
-        beside = [] if all_of_it or proven else _beside(work.window, taken)
+        beside = [] if all_of_it or proven else _beside(work, taken)
         back = self._topic.read(
             [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
         )
@@ -225,9 +225,10 @@ def _at(messages: Sequence[Message], ranges: Sequence[Range]) -> list[Message]:
     return [m for m in messages if (m.partition, m.offset) in spots]
 
 
-def _beside(window: Sequence[Range], gaps: Sequence[Range]) -> list[Range]:
-    """Offsets right before gaps, which are stored."""
-    starts = {part.partition: part.start for part in window}
+def _beside(work: Work, gaps: Sequence[Range]) -> list[Range]:
+    """Offsets right before gaps, which are stored, as far as Kafka still keeps them."""
+    logs = work.state.logs
+    starts = {part.partition: max(part.start, logs[part.partition].start) for part in work.window}
     found = [
         Range(gap.partition, gap.start - 1, gap.start)
         for gap in gaps

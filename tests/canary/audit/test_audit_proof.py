@@ -1,5 +1,6 @@
 """What must be in hand before a loss is told, and what must not keep one from being told."""
 
+from canary.audit.work import Start
 from tests.canary.audit.auditing import audited, full, told
 
 
@@ -13,3 +14,24 @@ def test_an_audit_that_is_stopped_while_it_waits_calls_nothing_lost() -> None:
 
     assert "lost" not in told(report.counts)
     assert report.open
+
+
+def test_a_gap_that_retention_has_reached_into_is_read_from_what_is_left() -> None:
+    """Its first offsets have expired; those that Kafka still holds are lost, and replayable now."""
+    world = full(20)
+    world.append(0, 20)
+    world.consume(0, without=set(range(20, 30)))
+    world.log_start = {0: 25}
+    report = audited(world, start=Start({0: 0, 1: 0}))
+
+    assert told(report.counts) == {"stored": 50, "expired": 5, "lost": 5}
+
+
+def test_a_gap_at_the_log_s_start_is_read() -> None:
+    """The stored offset before it, which would show that ids match, is kept no longer."""
+    world = full(20)
+    world.append(0, 20)
+    world.consume(0, without=set(range(20, 30)))
+    world.log_start = {0: 20}
+
+    assert told(audited(world, start=Start({0: 0, 1: 0})).counts) == {"stored": 50, "lost": 10}
