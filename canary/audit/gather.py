@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import Lost
 from canary.audit.work import Limits, Work
 from canary.traffic import CannotAskError, ReadBack, Times
 from canary.values import Now
-from reconcile.offsets import Range, budgeted, joined
+from reconcile.offsets import Range, budgeted, holes, joined
 from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, worth_reading
 
 NEIGHBOURS = 3
@@ -75,7 +76,7 @@ class Gatherer:
         if not all_of_it:
             self._times = work.times(self._limits.slack)
         taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
-        beside = [] if all_of_it or proven else _beside(work, taken)
+        beside = [] if all_of_it or proven else _beside(work, taken, gaps)
         back = self._topic.read(
             [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
         )
@@ -225,16 +226,23 @@ def _at(messages: Sequence[Message], ranges: Sequence[Range]) -> list[Message]:
     return [m for m in messages if (m.partition, m.offset) in spots]
 
 
-def _beside(work: Work, gaps: Sequence[Range]) -> list[Range]:
-    """Offsets right before gaps, which are stored, as far as Kafka still keeps them."""
+def _beside(work: Work, taken: Sequence[Range], gaps: Sequence[Range]) -> list[Range]:
+    """Offsets right before what is read of the gaps, else right behind it, which are stored and which Kafka
+    still keeps."""
     logs = work.state.logs
-    starts = {part.partition: max(part.start, logs[part.partition].start) for part in work.window}
-    found = [
-        Range(gap.partition, gap.start - 1, gap.start)
-        for gap in gaps
-        if gap.start - 1 >= starts.get(gap.partition, gap.start)
-    ]
-    return found[:NEIGHBOURS]
+    stored = holes([part.clip(logs[part.partition].start, part.end) for part in work.window], gaps)
+    for side in (
+        [(one.partition, one.start - 1) for one in taken],
+        [(one.partition, one.end) for one in taken],
+    ):
+        beside = (Range(p, at, at + 1) for p, at in side if _holds(stored, p, at))
+        if found := list(islice(beside, NEIGHBOURS)):
+            return found
+    return []
+
+
+def _holds(ranges: Sequence[Range], partition: int, offset: int) -> bool:
+    return any(one.partition == partition and one.start <= offset < one.end for one in ranges)
 
 
 def _doubted(runs: Sequence[Run], back: ReadBack) -> list[Range]:

@@ -2,6 +2,7 @@
 
 from canary.audit.work import Start
 from tests.canary.audit.auditing import audited, full, told
+from tests.canary.audit.world import Row, World
 
 
 def test_an_audit_that_is_stopped_while_it_waits_calls_nothing_lost() -> None:
@@ -35,3 +36,13 @@ def test_a_gap_at_the_log_s_start_is_read() -> None:
     world.log_start = {0: 20}
 
     assert told(audited(world, start=Start({0: 0, 1: 0})).counts) == {"stored": 50, "lost": 10}
+
+
+def test_ids_that_do_not_match_are_noticed_where_the_window_begins_with_a_gap() -> None:
+    """By the stored offset after it, there being none before."""
+    world = World()
+    world.append(0, 20)
+    world.consume(0, without={0})
+    world.rows = [Row(row.partition, row.offset, f"other {n}", row.at) for n, row in enumerate(world.rows)]
+
+    assert told(audited(world).counts) == {"stored": 19, "unaudited": 1}
