@@ -85,14 +85,15 @@ class Gatherer:
             self._notes.append(f"{sum(one.size for one in left)} offsets of gaps were over the budget")
         self._settle(work)  # from here on the table's answers count against an event
         neighbours = _at(back.messages, beside)
+        known = [] if by_id or proven else back.messages if all_of_it else neighbours
         if len(back.messages) > len(neighbours):  # else Kafka has no record in the gaps: no id to look for
             self._ask_ids(back.messages)
-            self._match_ids(back.messages if all_of_it else neighbours, by_id=by_id or proven)
+            self._match_ids(known)
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
         doubted = _doubted(runs, back)
         if doubted:
-            present = self._once_more(doubted, back.messages, by_id=by_id)
+            present = self._once_more(doubted, back.messages, known, by_id=by_id)
             runs = self._runs(work, gaps, back, unread, present, by_id=by_id)
         lost = self._lost(work, runs, back.messages)
         return Gathered(runs, lost, back.fetched, self._notes)
@@ -119,9 +120,9 @@ class Gatherer:
         except CannotAskError as error:
             self._unsure = f"the table could not be asked for ids: {error.reason}"
 
-    def _match_ids(self, known: Sequence[Message], *, by_id: bool) -> None:
+    def _match_ids(self, known: Sequence[Message]) -> None:
         """Of events that are stored some must be found by their ids, or ids prove nothing here."""
-        if known and not by_id and not self._unsure and not any(m.id in self._found for m in known):
+        if known and not self._unsure and not any(m.id in self._found for m in known):
             self._no_ids = NO_MATCH
 
     def _ask_letters(self, work: Work, missing: Sequence[Message]) -> None:
@@ -140,7 +141,7 @@ class Gatherer:
         self._letters = {id_: why or "dead-lettered" for id_, why in self._letters.items()}
 
     def _once_more(
-        self, doubted: Sequence[Range], messages: Sequence[Message], *, by_id: bool
+        self, doubted: Sequence[Range], messages: Sequence[Message], known: Sequence[Message], *, by_id: bool
     ) -> Mapping[int, AbstractSet[int]]:
         """Ask again, whatever the rows' times: a row may have come between the questions.
 
@@ -154,9 +155,10 @@ class Gatherer:
         again = [m for m in _at(messages, doubted) if by_id or m.offset in present.get(m.partition, ())]
         if by_id or self._unsure:
             self._unsure = ""
-            again = _at(messages, doubted)
+            again = [*_at(messages, doubted), *known]
         if again:
             self._ask_ids(again)
+            self._match_ids(known)
         return present
 
     def _runs(

@@ -46,3 +46,18 @@ def test_ids_that_do_not_match_are_noticed_where_the_window_begins_with_a_gap() 
     world.rows = [Row(row.partition, row.offset, f"other {n}", row.at) for n, row in enumerate(world.rows)]
 
     assert told(audited(world).counts) == {"stored": 19, "unaudited": 1}
+
+
+def test_ids_that_do_not_match_are_noticed_when_the_first_question_for_them_failed() -> None:
+    """Whoever is asked a second time is asked for the neighbours too."""
+    world = full(20)
+    world.append(0)
+    world.consume(0, without={20})
+    world.rows = [Row(row.partition, row.offset, f"other {n}", row.at) for n, row in enumerate(world.rows)]
+
+    def refuse_once(world: World, question: str) -> None:
+        world.over_budget = int(question == "blocks")
+
+    world.between = refuse_once
+
+    assert told(audited(world).counts) == {"stored": 40, "unaudited": 1}
