@@ -173,7 +173,7 @@ class Auditor:
             twice = self._twice(work, counted.repeated, own if sibling else times)
         by_id = by_id or bool(twice.strangers)
         if by_id:  # the table's offsets prove nothing: every event is looked up
-            counted = replace(counted, gaps=tuple(joined(work.window)))
+            counted = replace(counted, gaps=tuple(joined(work.window)), unsearched=())
         gatherer = Gatherer(
             self._topic,
             self._table,

@@ -1,8 +1,11 @@
 """What must be in hand before a loss is told, and what must not keep one from being told."""
 
+from datetime import timedelta
+
 from canary.audit.work import Start
-from tests.canary.audit.auditing import audited, full, told
-from tests.canary.audit.world import Row, World
+from canary.traffic import CannotAskError
+from tests.canary.audit.auditing import HOUR, audited, full, told
+from tests.canary.audit.world import START, FakeTable, Row, World
 
 
 def test_an_audit_that_is_stopped_while_it_waits_calls_nothing_lost() -> None:
@@ -61,3 +64,22 @@ def test_ids_that_do_not_match_are_noticed_when_the_first_question_for_them_fail
     world.between = refuse_once
 
     assert told(audited(world).counts) == {"stored": 40, "unaudited": 1}
+
+
+def test_every_offset_has_one_fate_where_a_window_looked_up_by_id_cannot_be_counted() -> None:
+    """The ids tell; that the blocks were over the budget is no second fate."""
+    world = full(20)
+    world.append(0)
+    world.consume(0, without={20})
+
+    class Uncounted(FakeTable):
+        def _ask(self, question: str) -> None:
+            if question == "blocks":
+                raise CannotAskError("too many bytes", over_budget=True)
+
+    start = Start({0: 0, 1: 0}, topic_id=str(world.topic_id), by_id=True)
+    until = world.now + timedelta(seconds=1)
+    world.now += HOUR
+    report = world.auditor(table=Uncounted(world)).audit(START, until, start=start)
+
+    assert told(report.counts) == {"stored": 40, "lost": 1}
