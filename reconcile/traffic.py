@@ -86,6 +86,7 @@ class Evidence:
     foreign: other events' rows hold offsets of this topic: a row at an offset proves nothing by itself.
     no_ids: why ids cannot be matched with the table's; "" where they can.
     unsure: why the table could not be asked once more, without which nothing is called lost.
+    letters_unread: why not all dead letters could be read, without which neither is an event with an id.
     """
 
     log_start: int = 0
@@ -104,6 +105,7 @@ class Evidence:
     foreign: bool = False
     no_ids: str = ""
     unsure: str = ""
+    letters_unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,8 @@ def _missing(message: Message, evidence: Evidence) -> tuple[Fate, str]:
         return Fate.UNAUDITED, f"merged away or lost: {evidence.no_ids}"
     if (evidence.by_id or evidence.foreign) and message.id is None:
         return Fate.UNAUDITED, "it has no id to look for"
+    if evidence.letters_unread and message.id is not None:
+        return Fate.UNAUDITED, evidence.letters_unread
     other = "another event's row holds its offset" if message.offset in evidence.present else ""
     return Fate.LOST, other
 

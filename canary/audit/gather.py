@@ -59,6 +59,7 @@ class Gatherer:
         self._found: dict[str, set[tuple[int, int]]] = {}
         self._letters: dict[str, str] = {}
         self._unsure = ""
+        self._letters_unread = ""
         self._no_ids = ""
         self._due = False
         self._foreign = False
@@ -138,6 +139,7 @@ class Gatherer:
             trouble = trouble or more
         if trouble:
             self._notes.append(trouble)
+            self._letters_unread = trouble
         self._letters = {id_: why or "dead-lettered" for id_, why in self._letters.items()}
 
     def _once_more(
@@ -181,6 +183,7 @@ class Gatherer:
             foreign=self._foreign,
             no_ids=self._no_ids,
             unsure=self._unsure,
+            letters_unread=self._letters_unread,
         )
         runs: list[Run] = []
         for partition in {gap.partition for gap in gaps}:

@@ -83,3 +83,17 @@ def test_every_offset_has_one_fate_where_a_window_looked_up_by_id_cannot_be_coun
     report = world.auditor(table=Uncounted(world)).audit(START, until, start=start)
 
     assert told(report.counts) == {"stored": 40, "lost": 1}
+
+
+def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> None:
+    """It may be one of them: our blindness is no loss."""
+    world = full(20)
+    world.append(0)
+    world.consume(0, without={20})
+    world.letters_trouble = "dead letters: not authorized to read topic dlq"
+    blind = audited(world)
+    world.letters_trouble, world.now = "", START
+    seeing = audited(world)
+
+    assert told(blind.counts) == {"stored": 40, "unaudited": 1}
+    assert told(seeing.counts) == {"stored": 40, "lost": 1}
