@@ -134,7 +134,8 @@ class Gatherer:
         self._letters.update(told)
         if ids - told.keys():
             most = max(self._limits.messages - len(missing), 1)
-            others, more = self._topic.letters(work.since, most=most, until=work.deadline)
+            since = work.since - self._limits.slack  # a letter may carry its record's time
+            others, more = self._topic.letters(since, most=most, until=work.deadline)
             self._letters.update({id_: why for id_, why in others.items() if id_ in ids})
             trouble = trouble or more
         if trouble:

@@ -97,3 +97,19 @@ def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> N
 
     assert told(blind.counts) == {"stored": 40, "unaudited": 1}
     assert told(seeing.counts) == {"stored": 40, "lost": 1}
+
+
+def test_a_dead_letter_that_is_older_than_its_window_is_found() -> None:
+    """It carries its record's time, which may lie before the window that its offset belongs to."""
+    world = full(20)
+    world.now += timedelta(minutes=10)
+    world.append(0, at=world.now - timedelta(minutes=3))
+    world.consume(0, without={20})
+    entry = world.logs[0][20]
+    world.letters, world.letters_at = {entry.id: "too large"}, {entry.id: entry.at}
+    since = world.now - timedelta(minutes=1)
+    until = world.now + timedelta(minutes=1)
+    world.now += HOUR
+    report = world.auditor().audit(since, until, start=Start({0: 20, 1: 20}))
+
+    assert told(report.counts) == {"dead_lettered": 1}
