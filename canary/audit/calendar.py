@@ -25,7 +25,7 @@ from reconcile.traffic import UNSETTLED, Fate
 from reconcile.window import window_of
 
 AGAIN_AT_ONCE = 5
-"""Open windows that one step audits again, oldest first."""
+"""Open windows that one step audits again, first what waited longest: some stay open for long."""
 
 CATCH_UP = 12
 """So many windows behind, the next one is as long as what was missed."""
@@ -159,7 +159,7 @@ class Calendar:
             for w in list(self._open.values())
             if w.stage == stage and now - w.audited_at >= self._every.window
         ]
-        return sorted(waiting, key=lambda w: w.start)[:AGAIN_AT_ONCE]
+        return sorted(waiting, key=lambda w: (w.audited_at, w.start))[:AGAIN_AT_ONCE]
 
     def _again(self, auditor: Auditor, window: AuditWindow) -> None:
         start = Start(

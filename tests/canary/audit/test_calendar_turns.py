@@ -1,0 +1,34 @@
+"""Whose turn it is: no window of the running audit waits for ever behind others, nor forgets what was known."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from canary.ledger import Ledger
+from tests.canary.audit.test_calendar import WINDOW, Heard, calendar, ranges
+from tests.canary.audit.world import World
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
+        yield opened
+
+
+def test_windows_that_stay_open_keep_no_later_one_from_its_verdict(ledger: Ledger) -> None:
+    """One partition's consumer stands still for hours; another one is behind for two windows, and then goes
+    on without an event."""
+    world, heard = World(positions={0: 0, 1: 0}), Heard()
+    running = calendar(world, ledger, heard)
+    for number in range(24):
+        world.append(0, 1)
+        world.append(1, 1)
+        if not 10 <= number < 13:
+            world.consume(1, without={11})
+        world.now += WINDOW
+        running.step()
+
+    assert {str(one) for report in heard.reports for one in report.lost_ranges} == {"1:11-11"}
+    assert sum(window.counts["lost"] for window in ranges(ledger, world)) == 1
