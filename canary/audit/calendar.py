@@ -84,6 +84,8 @@ class Calendar:
                 self._last[stage] = last
             for window in self._ledger.audits(now - self._every.again_for, now, stage=stage):
                 self._keep_in_mind(window)
+                if by_id(window):
+                    self._made_again[stage] = window.audited_at
 
     def standing(self) -> list[Standing]:
         """What is known now, for the rules; reports older than two windows say nothing of now."""
@@ -150,15 +152,12 @@ class Calendar:
         return None if start is None or last is None else replace(start, topic_id=last.topic_id, by_id=recent)
 
     def _to_do_again(self, stage: str) -> Sequence[AuditWindow]:
-        now = self._now()
+        now, every = self._now(), self._every
         for key, window in list(self._open.items()):
-            if now - window.end > self._every.again_for:
+            if now - window.end > every.again_for:
                 self._open.pop(key, None)
-        waiting = [
-            w
-            for w in list(self._open.values())
-            if w.stage == stage and now - w.audited_at >= self._every.window
-        ]
+        of_stage = [window for window in list(self._open.values()) if window.stage == stage]
+        waiting = [window for window in of_stage if now - window.audited_at >= every.window]
         return sorted(waiting, key=lambda w: (w.audited_at, w.start))[:AGAIN_AT_ONCE]
 
     def _again(self, auditor: Auditor, window: AuditWindow) -> None:

@@ -1,4 +1,4 @@
-"""Whose turn it is: no window of the running audit waits for ever behind others, nor forgets what was known."""
+"""Whose turn it is: no window of the running audit waits for ever behind others, nor forgets what it knew."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,3 +32,27 @@ def test_windows_that_stay_open_keep_no_later_one_from_its_verdict(ledger: Ledge
 
     assert {str(one) for report in heard.reports for one in report.lost_ranges} == {"1:11-11"}
     assert sum(window.counts["lost"] for window in ranges(ledger, world)) == 1
+
+
+def test_a_restart_remembers_that_the_topic_was_made_again(ledger: Ledger) -> None:
+    """Rows of the earlier topic, a few minutes old, hide no loss behind their offsets."""
+    world, heard = World(), Heard()
+    running = calendar(world, ledger, heard)
+    world.now += timedelta(minutes=7)
+    running.step()
+    world.append(0, 30)
+    world.consume(0)
+    fresh = World()
+    world.topic_id, world.logs, world.positions = fresh.topic_id, {0: [], 1: []}, {}
+    for lost in ({2}, set(range(10, 20))):
+        world.append(0, 10)
+        world.append(1, 5)
+        world.consume(0, without=lost)
+        world.consume(1)
+        world.now += WINDOW
+        running.step()
+        running = calendar(world, ledger, heard)
+    world.now += WINDOW
+    running.step()
+
+    assert [str(one) for report in heard.reports for one in report.lost_ranges] == ["0:2-2", "0:10-19"]
