@@ -198,7 +198,8 @@ class BetweenAudit:
             starts = one.letters_from if letters else one.following
             read = source.sample(starts, ends, share=1.0, budget=max(0, one.left))
             one.left -= read.read
-            one.whole = one.whole and not read.gap
+            again = any(ends.get(place, 0) < start for place, start in starts.items())  # made again
+            one.whole = one.whole and not read.gap and not again
             if letters:
                 one.letters_from, one.letters = read.next, one.letters | read.ids.keys()
             else:

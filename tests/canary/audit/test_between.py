@@ -216,6 +216,21 @@ def test_a_topic_that_is_away_is_told_once_and_tried_again() -> None:
     assert (lab.value("arrived"), lab.value("lost")) == (10, 0)
 
 
+def test_a_later_topic_that_is_made_again_in_mid_sample_loses_nothing() -> None:
+    """Its copies begin at 0 again, before the place from which on they were looked for: unread."""
+    lab = Lab()
+    lab.put(0, 100)
+    lab.run(timedelta(seconds=61))
+
+    lab.processed.logs = {place: [] for place in lab.processed.logs}
+    lab.put(100, 10)
+    lab.run(timedelta(seconds=60))
+    lab.put(110, 10, lose=(113,))
+    lab.run(timedelta(seconds=60))
+
+    assert (lab.value("arrived"), lab.value("unread"), lab.value("lost")) == (109, 10, 1)
+
+
 def test_a_loss_that_turns_up_amends_its_sample() -> None:
     """In the next topic, or among the dead letters: once each, the sum as it was, after a restart too."""
     lab = Lab()
