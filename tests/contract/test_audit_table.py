@@ -238,6 +238,25 @@ def test_an_id_is_found_whatever_the_time_of_its_row_or_without_one(front: Click
     edge.close()
 
 
+def test_an_id_is_found_however_text_spells_it(front: ClickHouseFront) -> None:
+    """A column of text has ids as their senders wrote them; an audit knows them in one spelling."""
+    for table in ("spelt", "spelt_letters"):
+        made = TABLE.replace("uuid UUID", "uuid String").format(name=table, more=OFFSETS, engine="MergeTree")
+        front.execute(made)
+    ids = [str(uuid4()) for _ in range(5)]
+    spelt = [ids[0], ids[1].upper(), ids[2].replace("-", ""), ids[3].replace("-", "").upper()]
+    for offset, text in enumerate(spelt):
+        for table in ("spelt", "spelt_letters"):
+            front.execute(
+                f"INSERT INTO posthog.{table} (uuid, _partition, _offset) VALUES ('{text}', 0, {offset})"
+            )
+    edge = table_audit(front, "spelt", dead_letters=("spelt_letters",))
+
+    assert edge.having(set(ids), TIMES) == {one: {(0, offset)} for offset, one in enumerate(ids[:4])}
+    assert edge.letters(set(ids)) == (dict.fromkeys(ids[:4], ""), "")
+    edge.close()
+
+
 def test_dead_letters_are_told_with_their_reasons(front: ClickHouseFront, edge: TableAudit) -> None:
     """And a table of them that cannot be asked is named."""
     one = str(uuid4())

@@ -21,6 +21,21 @@ def block(row: Row) -> Block:
     return Block(partition, number, rows, distinct, None if told == "?" else tuple(gaps))
 
 
+def spellings(ids: Iterable[str]) -> dict[str, str]:
+    """How else text may spell these UUIDs -> the id."""
+    return {
+        text: one
+        for one in ids
+        if looks_like_uuid(one)
+        for text in (one.upper(), one.replace("-", ""), one.replace("-", "").upper())
+    }
+
+
+def looks_like_uuid(text: str) -> bool:
+    """In the one spelling that an audit knows."""
+    return len(text) == 36 and set(text) <= set("0123456789abcdef-")
+
+
 def twice(row: Row) -> Twice:
     """Of `audit_sql.twice`."""
     first = [tuple(map(int, text.split(":"))) for text in (row.get("first") or "").split()]

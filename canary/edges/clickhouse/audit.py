@@ -110,9 +110,19 @@ class TableAudit:
 
     def having(self, ids: AbstractSet[str], times: Times | None = None) -> dict[str, set[tuple[int, int]]]:
         """Where the table has these ids; (-1, -1) where it cannot tell. What rows of these times show is not
-        looked for among the others."""
+        looked for among the others. What text does not have so is looked for as text may spell it."""
         place = self._main()
-        ids = {one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one)}
+        if place.id.base == "UUID":
+            return self._anywhere(place, {one for one in ids if answers.looks_like_uuid(one)}, times)
+        found = self._anywhere(place, ids, times)
+        spelt = answers.spellings(ids - found.keys())
+        for text, places in self._anywhere(place, spelt.keys(), times).items():
+            found.setdefault(spelt[text], set()).update(places)
+        return found
+
+    def _anywhere(
+        self, place: Place, ids: AbstractSet[str], times: Times | None
+    ) -> dict[str, set[tuple[int, int]]]:
         if times is None or place.kafka_time is None:
             return self._having(place, ids, None)
         found = self._having(place, ids, times)
@@ -142,11 +152,12 @@ class TableAudit:
                     trouble = f"dead letters {table}: no column with an id"
                     continue
                 place = Place(shape)
-                for chunk in _chunks(
-                    sorted(one for one in ids if place.id.base != "UUID" or _looks_like_uuid(one))
-                ):
+                named = {one: one for one in ids if place.id.base != "UUID" or answers.looks_like_uuid(one)}
+                if place.id.base != "UUID":
+                    named |= answers.spellings(ids)
+                for chunk in _chunks(sorted(named)):
                     rows = self._rows(audit_sql.letters(place, chunk))
-                    found.update({row["id"] or "": row["reason"] or "" for row in rows})
+                    found.update({named.get(row["id"] or "", ""): row["reason"] or "" for row in rows})
             except Blind as blind:
                 trouble = f"dead letters {table}: {blind.reason}"
         return found, trouble
@@ -268,7 +279,3 @@ class TableAudit:
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), IDS_AT_ONCE):
         yield ids[start : start + IDS_AT_ONCE]
-
-
-def _looks_like_uuid(text: str) -> bool:
-    return len(text) == 36 and set(text) <= set("0123456789abcdef-")
