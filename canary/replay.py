@@ -71,7 +71,8 @@ def replay(past: Past, rules: Rules, *, since: datetime) -> Iterator[Notice]:
         if now < since:
             continue
         recent = minutes[bisect_left(starts, now - KEPT) : ripe]
-        scene = Scene(now=now, book=book, latest=latest, down=_down(recent), down_after=past.down_after)
+        downtime = {**dict.fromkeys(latest, ()), **_down(recent)}
+        scene = Scene(now=now, book=book, latest=latest, down=downtime, down_after=past.down_after)
         promised = [wrong for one in objectives if (wrong := one.condition()) is not None]
         found = [*by_window(scene), *_lost(scene), *_flagged(scene), *down(scene), *promised]
         given = [replace(one, muted_by=causes(one.key, scene)) for one in found]

@@ -37,6 +37,7 @@ from canary.scene import (
     reason,
     sent,
     span,
+    speaking,
 )
 from canary.values import WindowReport
 from reconcile.outcome import Outcome, Receipt
@@ -198,7 +199,7 @@ def _stored(scene: Scene) -> Iterator[Condition]:
 
 def by_window(scene: Scene) -> Iterator[Condition]:
     """What the last settled window of each probe says by itself."""
-    for probe, report in scene.latest.items():
+    for probe, report in speaking(scene):
         window = ("window", f"{clock(report.start)} to {clock(report.end)}")
         if late := report.outcomes[Outcome.LATE]:
             entries = _of(scene, probe, Outcome.LATE)

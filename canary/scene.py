@@ -200,3 +200,11 @@ def current(scene: Scene, wanted: Callable[[Entry], bool]) -> list[Entry]:
         if entry.owed.window >= latest.start or fresh:
             found.append(entry)
     return found
+
+
+def speaking(scene: Scene) -> Iterator[tuple[str, WindowReport]]:
+    """The last settled windows that still stand for how it is: of a probe that is configured no more, for as
+    long as another's would, because none will follow."""
+    for probe, report in scene.latest.items():
+        if probe in scene.down or scene.now - report.settled_at <= report.end - report.start:
+            yield probe, report

@@ -1,0 +1,29 @@
+"""A configuration that was changed between two runs, with canaries under way: no page stays, no step dies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alerts.condition import Kind
+from tests.virtual.schedule import apply
+from tests.virtual.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "ledger.db")
+    yield made
+    made.ledger.close()
+
+
+def test_what_the_last_window_of_a_renamed_probe_said_is_told_and_over(world: World) -> None:
+    """It settles after the restart, and no later window of that probe will ever say otherwise."""
+    world.run(22)
+    apply(world, ("answer", "refuse"), 3)
+    world.run(5)
+    world.probe = "q"
+    world.kill()
+    world.run(120)
+    told = [(notice.kind, notice.key) for notice in world.inbox.notices]
+    assert told == [(Kind.OPENED, "rejected:p"), (Kind.RESOLVED, "rejected:p")]
