@@ -15,15 +15,21 @@ TOLD = {Outcome.UNDELIVERED: "undelivered", Outcome.REJECTED: "rejected"}
 
 
 def stage_of(flag: Flag, entry: Entry, names: Iterable[str]) -> str:
-    """The stage that showed a flag: the first with a copy, a difference; else the first or last one."""
-    stages = [name for name in names if name in entry.seen]
+    """The stage that showed a flag: the first with a copy, a difference; else the first or last one.
+
+    Where none of `names` has seen it, the configuration was changed since: it is told by its old name.
+    """
+    named = tuple(names)
+    seen = [
+        *(name for name in named if name in entry.seen),
+        *(name for name in entry.seen if name not in named),
+    ]
     if flag is Flag.DUPLICATED:
-        stages = [name for name in stages if entry.seen[name].copies] or stages
-        return stages[0]
+        return next((name for name in seen if entry.seen[name].copies), seen[0])
     if flag is Flag.CORRUPT:
-        stages = [name for name in stages if entry.seen[name].differences] or stages
-        return stages[0]
-    return stages[0] if flag is Flag.OUT_OF_ORDER else stages[-1]
+        return next((name for name in seen if entry.seen[name].differences), seen[0])
+    here = [name for name in seen if name in named] or seen
+    return here[0] if flag is Flag.OUT_OF_ORDER else here[-1]
 
 
 def standing(old: Judged, new: Verdict) -> Verdict:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alerts.condition import Kind
+from tests.virtual.pipeline import EVENTS, PROCESSED, RAW
 from tests.virtual.schedule import apply
 from tests.virtual.world import World
 
@@ -27,3 +28,16 @@ def test_what_the_last_window_of_a_renamed_probe_said_is_told_and_over(world: Wo
     world.run(120)
     told = [(notice.kind, notice.key) for notice in world.inbox.notices]
     assert told == [(Kind.OPENED, "rejected:p"), (Kind.RESOLVED, "rejected:p")]
+
+
+def test_a_copy_in_a_stage_that_is_configured_no_more_stops_nothing(world: World) -> None:
+    """The canary is judged by the stages that are left, and its flag names the stage that showed it."""
+    world.run(22)
+    apply(world, ("duplicate", RAW), 1)
+    apply(world, ("drop", PROCESSED), 2)
+    world.run(5)
+    world.stages = (EVENTS,)
+    world.pipeline.watch((EVENTS,))
+    world.kill()
+    world.run(60)
+    assert [n.key for n in world.opened("duplicated")] == [f"duplicated:{RAW}"]
