@@ -25,11 +25,13 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 @dataclass(slots=True)
 class Entry:
     """One canary in mind. `asked` holds when a table last answered that it had not got it; `look_owed_since`,
-    since when nothing but the last look is awaited before it is called lost."""
+    since when nothing but the last look is awaited before it is called lost; `jumped`, by how much our line
+    moved up since it was sent, without that time having passed."""
 
     owed: Owed
     waits_from: datetime
     deadline: datetime
+    jumped: timedelta = timedelta(0)
     answer: Answer | None = None
     seen: dict[str, Seen] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
@@ -51,6 +53,10 @@ class Entry:
     @property
     def receipt(self) -> Receipt | None:
         return self.answer.receipt if self.answer else None
+
+    def waited(self, until: datetime) -> timedelta:
+        """How long after the send that is, less what our line jumped in between."""
+        return until - self.owed.sent_at - (self.jumped if until >= self.waits_from else timedelta(0))
 
     @property
     def copied(self) -> bool:
@@ -130,11 +136,12 @@ class Book:
         if self.last not in entry.seen:
             self.missing[owed.id] = entry
 
-    def new_epoch(self, started_at: datetime) -> None:
+    def new_epoch(self, started_at: datetime, jumped: timedelta) -> None:
         """Our line was anchored again: nothing sent before waits on time that may not have passed."""
         self._epoch = started_at
         for entry in self.entries.values():
             entry.waits_from = max(entry.waits_from, started_at)
+            entry.jumped += jumped
             entry.deadline = max(entry.deadline, started_at + self._grace)
             entry.asked.clear()
         for key, entries in self.windows.items():

@@ -53,6 +53,7 @@ class Line:
         self._base = (anchor, clock.monotonic())
         self.epoch = 1
         self.epoch_started_at = anchor
+        self.jumped = timedelta(0)  # by how much the line moved up when this epoch began
 
     def now(self) -> datetime:
         """This instant on our line."""
@@ -78,6 +79,7 @@ class Line:
             self._offset = wall - line  # a slow drift is followed and never adds up to a step
             if abs(step) <= STEP:
                 return None
+            self.jumped = max(wall - line, timedelta(0))
             if wall > line:
                 self._base, line = (wall, mono), wall
                 self._offset = timedelta(0)

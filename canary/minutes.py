@@ -66,7 +66,7 @@ class Minutes:
         seen = entry.seen.get(self._last)
         if seen is not None:
             earliest = seen.not_before or entry.owed.sent_at
-            return "not_visible" if earliest - entry.owed.sent_at > self._down_after else ""
+            return "not_visible" if entry.waited(earliest) > self._down_after else ""
         if now - entry.waits_from <= self._down_after:
             return entry.minute  # after a restart it waits anew, and counts as it did
         return "not_visible" if self._looked(entry) else "blind"
@@ -77,7 +77,7 @@ class Minutes:
             return False
         asked = entry.asked.get(self._last)
         lost = entry.judged is not None and entry.judged.final
-        return lost or self._topic or (asked is not None and asked - entry.owed.sent_at > self._down_after)
+        return lost or self._topic or (asked is not None and entry.waited(asked) > self._down_after)
 
     def newly_down(self, probe: str, now: datetime) -> int:
         """Minutes that are down and old enough to be counted, each only once."""

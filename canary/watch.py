@@ -163,7 +163,7 @@ class Watch:
             desk.metrics.counter("clock_steps_total").inc()
             self.notes["clock"] = f"the wall clock stepped by {step.total_seconds():+.1f} s"
             with desk.lock:
-                desk.book.new_epoch(desk.line.epoch_started_at)
+                desk.book.new_epoch(desk.line.epoch_started_at, desk.line.jumped)
         now = desk.line.now()
         minutes = self.objectives.refresh(now)
         with desk.lock:

@@ -1,6 +1,7 @@
 """Single faults from beginning to end: the verdict, its hop, and who is told what, how often."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from alerts.condition import Kind
 from canary.lanes import Lane
 from canary.values import Difference
 from reconcile.outcome import Flag, Outcome
+from tests.virtual.clock import START
 from tests.virtual.oracle import faults
 from tests.virtual.pipeline import EVENTS, PARTITIONS, PROCESSED, RAW
 from tests.virtual.schedule import apply
 from tests.virtual.world import PROBE, World
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -134,6 +138,18 @@ def test_a_wall_clock_that_steps_in_a_backlog_pages_nobody_twice(world: World) -
     world.finish()
     assert len(world.opened("behind")) == 1
     assert faults(world) == []
+
+
+@pytest.mark.parametrize("step", [310, 400])
+def test_a_wall_clock_that_steps_by_minutes_is_no_downtime(world: World, step: float) -> None:
+    """What was on its way at the step did not wait for as long as the clock says."""
+    world.pipeline.hold[EVENTS] = 4.0
+    world.run(63)
+    world.clock.step_wall(step)
+    world.run(60)
+    world.finish()
+    assert world.opened("down") == []
+    assert [minute for minute in world.ledger.minutes(START - DAY, START + DAY) if minute.not_visible] == []
 
 
 def test_a_full_disk_stops_the_sending_and_not_the_following(world: World) -> None:
