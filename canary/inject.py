@@ -87,13 +87,14 @@ class Injector:
             self._sent_today -= count
 
     def _begin_day(self, now: datetime) -> None:
-        """Count a new day from what the ledger knows of it: a restart does not begin it again."""
+        """Count a new day from what the ledger knows of it: a restart does not begin it again, nor does a new
+        name of a probe."""
         day = now.date().isoformat()
         if day == self._day:
             return
         start = now.replace(hour=0, minute=0, second=0, microsecond=0)
         try:
-            self._sent_today = sum(self._desk.ledger.sent_since(name, start) for name in self._probes)
+            self._sent_today = self._desk.ledger.sent_since(start)
         except LedgerError:
             self._sent_today = 0
         self._day = day

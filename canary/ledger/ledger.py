@@ -213,8 +213,8 @@ class Ledger:
         with self._reading() as connection:
             return {track.owed.id: track for track in read.tracks(connection, ids)}
 
-    def sent_since(self, probe: str, since: datetime) -> int:
-        """How many of a probe's canaries were minted at or after a time, as far as they are kept."""
+    def sent_since(self, since: datetime, *, probe: str | None = None) -> int:
+        """How many canaries (of one probe or all) were minted at or after a time, as far as they are kept."""
         with self._reading() as connection:
             return read.sent_since(connection, since, probe=probe)
 

@@ -1,6 +1,7 @@
 """A configuration that was changed between two runs, with canaries under way: no page stays, no step dies."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,19 @@ def test_a_copy_in_a_stage_that_is_configured_no_more_stops_nothing(world: World
     world.kill()
     world.run(60)
     assert [n.key for n in world.opened("duplicated")] == [f"duplicated:{RAW}"]
+
+
+def test_a_renamed_probe_has_what_is_left_of_the_day_and_no_more(world: World) -> None:
+    """The day's limit is on what is sent in all: a new name in the configuration is no new day."""
+
+    def limited() -> None:
+        desk = world.watch.desk
+        desk.plan = replace(desk.plan, max_events_per_day=30)
+
+    limited()
+    world.run(20)
+    world.probe = "q"
+    world.kill()
+    limited()
+    world.run(60)
+    assert len(world.pipeline.fates) == 30

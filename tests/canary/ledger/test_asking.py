@@ -79,15 +79,17 @@ def test_the_line_is_taken_up_from_the_latest_time_known(ledger: Ledger, owed: C
     assert (later, later + MINUTE) == (ledger.last_minted(), ledger.last_instant())
 
 
-def test_the_days_budget_is_counted_by_probe(ledger: Ledger, owed: Callable[..., Owed]) -> None:
-    """Only a probe's own canaries count, from the asked instant on."""
+def test_what_was_sent_is_counted_from_the_asked_instant_on(
+    ledger: Ledger, owed: Callable[..., Owed]
+) -> None:
+    """Of all probes, or of one."""
     noon = owed().sent_at
     ledger.record_sent([owed(noon - MINUTE), owed(noon), owed(noon + MINUTE), owed(noon, "other")])
 
     assert tuple(
-        ledger.sent_since(probe, since)
-        for probe, since in [("default", noon), ("other", noon), ("default", noon + 2 * MINUTE)]
-    ) == (2, 1, 0)
+        ledger.sent_since(since, probe=probe)
+        for probe, since in [("default", noon), ("other", noon), ("default", noon + 2 * MINUTE), (None, noon)]
+    ) == (2, 1, 0, 3)
 
 
 def test_windows_are_asked_by_time_and_probe(ledger: Ledger, owed: Callable[..., Owed]) -> None:
