@@ -5,6 +5,7 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.canary.edges.clickhouse.bench import (
     LINE,
     MakeStage,
     free_port,
+    in_front,
+    readonly,
     row,
     wanted,
 )
@@ -95,6 +98,18 @@ def test_the_last_look_prefers_a_replica_and_can_do_without(stage: MakeStage, fr
     assert look.notes == ("last look: replica 1 could not be asked: connection refused",)
     away = stage(url=f"http://127.0.0.1:{free_port()}", replicas=(front.url,)).last_look([one])
     assert len(away.sightings) == 1
+
+
+def test_the_last_look_does_not_rest_on_a_replica_alone(stage: MakeStage, front: ClickHouseFront) -> None:
+    """One that lags behind answers well and has nothing: what lies where it should not is found."""
+    one = wanted()
+    front.insert("events", [row(one)])
+    nothing = quote("{'posthog.events': '0'}")
+    safe = "fallback_to_stale_replicas_for_distributed_queries=0&"
+    with in_front(readonly(front.url, f"{safe}additional_table_filters={nothing}&")) as lagging:
+        assert stage(url=lagging).last_look([one]).sightings == ()
+        look = stage(replicas=(lagging,)).last_look([one, wanted()])
+    assert (look.blind, [found.id for found in look.sightings], len(look.asked)) == ("", [one.id], 2)
 
 
 def test_a_tenant_is_learned_and_unlearned(stage: MakeStage, front: ClickHouseFront) -> None:
