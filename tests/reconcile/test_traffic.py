@@ -37,6 +37,7 @@ EVIDENCE = st.builds(
     by_id=st.booleans(),
     no_ids=st.sampled_from(["", "no match"]),
     unsure=st.sampled_from(["", "", "refused"]),
+    letters_unread=st.sampled_from(["", "", "no right"]),
 )
 
 
@@ -129,6 +130,7 @@ def test_a_loss_is_read_back_and_found_nowhere(gap: Range, evidence: Evidence) -
             assert not message.error
             assert not evidence.unsure
             assert not evidence.no_ids
+            assert message.id is None or not evidence.letters_unread
 
 
 @given(SPANS, EVIDENCE)
