@@ -19,15 +19,33 @@ def status(
     url = f"http://{loaded.web.listen}/status"
     try:
         with urllib3.PoolManager(timeout=2.0, retries=False) as pool:
-            answer = pool.request("GET", url)
-        known = json.loads(answer.data)
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        fail(codes.UNKNOWN, f"{url}: no daemon answers ({type(error).__name__})")
+            known = _known(pool.request("GET", url).data)
+    except urllib3.exceptions.HTTPError as error:
+        fail(codes.UNKNOWN, f"{url}: no daemon answers ({_why(error)})")
+    if known is None:
+        fail(codes.UNKNOWN, f"{url}: what answers is no daemon of ours; web.listen is its address")
     if as_json:
         typer.echo(json.dumps(known, indent=2, ensure_ascii=False))
     else:
         _tell(known)
     return codes.DEGRADED if known["conditions"] else codes.OK
+
+
+def _known(answer: bytes) -> dict[str, Any] | None:
+    """What a daemon told; None where it was somebody else."""
+    try:
+        known = json.loads(answer)
+    except ValueError:
+        return None
+    ours = isinstance(known, dict) and isinstance(known.get("conditions"), list)
+    return known if ours and isinstance(known.get("windows"), list) else None
+
+
+def _why(error: urllib3.exceptions.HTTPError) -> str:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return "no answer in time" if isinstance(error, urllib3.exceptions.TimeoutError) else type(error).__name__
 
 
 def _tell(known: dict[str, Any]) -> None:
