@@ -39,6 +39,7 @@ class Injector:
         if not made and not answered:
             return max(probe.wait(now), BUSY) if allowed else probe.wait(now)
         if not desk.unsaved.flush(sending=made):
+            self._unspend(len(made))
             self._not_sent(name, "ledger", len(made), now)
             return RETRY
         self._owe(name, made, now)
@@ -74,30 +75,33 @@ class Injector:
         if limit is None or not count:
             return count
         with self._desk.lock:
-            self._begin_day(now)
-            allowed = max(min(count, limit - self._sent_today), 0)
+            known = self._begin_day(now)
+            allowed = max(min(count, limit - self._sent_today), 0) if known else 0
             self._sent_today += allowed
-        self._not_sent(probe.name, "budget", count - allowed, now)
+        self._not_sent(probe.name, "budget" if known else "ledger", count - allowed, now)
         return allowed
 
     def _defer(self, probe: Probe, count: int) -> None:
         """What found no free lane stays due, and is not spent."""
         probe.defer(count)
+        self._unspend(count)
+
+    def _unspend(self, count: int) -> None:
         with self._desk.lock:
             self._sent_today -= count
 
-    def _begin_day(self, now: datetime) -> None:
+    def _begin_day(self, now: datetime) -> bool:
         """Count a new day from what the ledger knows of it: a restart does not begin it again, nor does a new
-        name of a probe."""
+        name of a probe. False as long as it cannot be counted."""
         day = now.date().isoformat()
-        if day == self._day:
-            return
-        start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        try:
-            self._sent_today = self._desk.ledger.sent_since(start)
-        except LedgerError:
-            self._sent_today = 0
-        self._day = day
+        if day != self._day:
+            start = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            try:
+                self._sent_today = self._desk.ledger.sent_since(start)
+            except LedgerError:
+                return False
+            self._day = day
+        return True
 
     def _not_sent(self, name: str, reason: str, count: int, now: datetime) -> None:
         if count <= 0:

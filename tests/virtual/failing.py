@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
-from canary.ledger import Ledger
+from canary.ledger import Ledger, LedgerError
 from canary.ledger.engines import engine_of, writer_of
 from canary.ledger.lock import FileLock
 from canary.ledger.opening import Opened
@@ -26,10 +27,12 @@ class Died(BaseException):
 
 
 class FailingLedger(PointedLedger):
-    """`full` and `locked` refuse every write; `dies_in` so many transactions, before or after a commit."""
+    """`full` and `locked` refuse every write, `uncounted` to count a day; `dies_in` so many transactions,
+    before or after a commit."""
 
     full = False
     locked = False
+    uncounted = False
     dies_in: int | None = None
     dies_after_commit = False
 
@@ -45,6 +48,11 @@ class FailingLedger(PointedLedger):
         lock = FileLock(path.with_name(path.name + ".lock"))
         engine = _engine(path)
         return cls(Opened(engine, writer_of(engine), lock))
+
+    def sent_since(self, since: datetime, *, probe: str | None = None) -> int:
+        if self.uncounted:
+            raise LedgerError("disk I/O error")
+        return super().sent_since(since, probe=probe)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

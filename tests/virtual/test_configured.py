@@ -46,15 +46,41 @@ def test_a_copy_in_a_stage_that_is_configured_no_more_stops_nothing(world: World
 
 def test_a_renamed_probe_has_what_is_left_of_the_day_and_no_more(world: World) -> None:
     """The day's limit is on what is sent in all: a new name in the configuration is no new day."""
-
-    def limited() -> None:
-        desk = world.watch.desk
-        desk.plan = replace(desk.plan, max_events_per_day=30)
-
-    limited()
+    _limited(world)
     world.run(20)
     world.probe = "q"
     world.kill()
-    limited()
+    _limited(world)
     world.run(60)
     assert len(world.pipeline.fates) == 30
+
+
+def test_as_long_as_a_day_cannot_be_counted_nothing_is_sent(world: World) -> None:
+    """What is left of it is not known; it is once the ledger can be read."""
+    _limited(world)
+    world.run(20)
+    sent = len(world.pipeline.fates)
+    world.kill()
+    _limited(world)
+    world.ledger.uncounted = True
+    world.run(20)
+    assert len(world.pipeline.fates) == sent
+    world.ledger.uncounted = False
+    world.run(60)
+    assert len(world.pipeline.fates) == 30
+
+
+def test_what_a_full_disk_kept_from_being_sent_is_not_spent(world: World) -> None:
+    """The day's limit is on what is sent."""
+    _limited(world)
+    world.ledger.full = True
+    world.run(20)
+    assert not world.pipeline.fates
+    world.ledger.full = False
+    world.run(60)
+    assert len(world.pipeline.fates) == 30
+
+
+def _limited(world: World) -> None:
+    desk = world.watch.desk
+    desk.plan = replace(desk.plan, max_events_per_day=30)

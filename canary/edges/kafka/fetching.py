@@ -181,6 +181,8 @@ class Fetching:
         position, found = self._records(reading, answer)
         if position is not None:
             self._advance(reading, answer, position, led_at)
+        elif led_at is not None:
+            reading.end = answer.end  # a consumer that waits before what we cannot read has more to do
         return found
 
     def _advance(self, reading: Reading, answer: Fetched, position: int, led_at: datetime | None) -> None:

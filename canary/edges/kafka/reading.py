@@ -88,11 +88,11 @@ class Reading:
             self.until = until
 
     def failed(self, reason: str, *, now: datetime, lasting: bool = False) -> None:
-        """The partition could not be read; what is covered stays, and nothing is added.
+        """The partition could not be read; what is covered stays, nothing is added, and its end is unknown.
 
         `lasting` troubles do not mend by themselves within seconds, as a change of leader does.
         """
-        self.trouble, self.lasting = reason, lasting
+        self.trouble, self.lasting, self.end = reason, lasting, None
         self.trouble_since = self.trouble_since or now
 
     def jump(self, next_offset: int, *, now: datetime, expired: int = 0) -> None:

@@ -153,3 +153,12 @@ def test_an_empty_end_is_covered_once_the_follower_has_it() -> None:
     assert reading.until is None
     reading.read_replica(5, end=8, complete=True)
     assert reading.until == at(1)
+
+
+def test_the_end_of_what_cannot_be_read_is_not_known() -> None:
+    """It may have moved on since it was last told; what is covered stays."""
+    reading = Reading("t", 0, "", 3, since=T0)
+    reading.read(3, end=3, sent_at=at(1), complete=True)
+    before = reading.coverage()
+    reading.failed("not authorized", now=at(2))
+    assert (reading.end, reading.coverage()) == (None, before)
