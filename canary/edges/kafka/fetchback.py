@@ -1,6 +1,7 @@
 """Reads given ranges of offsets and nothing else, one fetch a round for each partition."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from canary.edges.kafka import requests
@@ -24,7 +25,8 @@ WAIT = 100
 """Milliseconds that a broker may take to find something; records that are there come at once."""
 
 EMPTY_AFTER = 4
-"""So many empty answers below the end of the log prove that there is nothing more."""
+"""So many empty answers for a range below the end of the log prove that there is nothing more: a broker that
+reads from slow storage answers with nothing, too."""
 
 
 class Fetchback:
@@ -40,7 +42,8 @@ class Fetchback:
         self._records: list[tuple[int, Record]] = []
         self._read: list[Range] = []
         self._aborted: list[Range] = []
-        self._empty = 0
+        self._empty: Counter[Range] = Counter()
+        self._stuck: Counter[Range] = Counter()
         self._a_message = A_MESSAGE
         self._given_up: list[Range] = []
 
@@ -73,9 +76,9 @@ class Fetchback:
             if (one := by_partition.get(answer.place[1])) is not None:
                 self._take(answer, one)
         moved = (len(self.left), sum(one.size for one in self.left)) != before
-        self._empty = 0 if moved else self._empty + 1
-        if self._empty >= EMPTY_AFTER:
-            for one in ranges:
+        for one in () if moved else ranges:
+            self._stuck[one] += 1
+            if self._stuck[one] >= EMPTY_AFTER:
                 self._give_up(one, f"topic {self._topic}, partition {one.partition} does not answer")
 
     def _take(self, answer: Fetched, one: Range) -> None:
@@ -106,7 +109,8 @@ class Fetchback:
             return
         self.fetched += came
         self._a_message = len(answer.data) / came if came else self._a_message
-        if at == one.start and answer.complete and self._empty + 1 >= EMPTY_AFTER:
+        self._empty[one] += at == one.start and answer.complete
+        if self._empty[one] >= EMPTY_AFTER:
             at = min(answer.end, one.end)  # nothing is kept below the end
         self._done(Range(one.partition, one.start, min(at, one.end)))
 
@@ -132,10 +136,12 @@ class Fetchback:
         )
 
     def letters(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """What has been read, as dead letters."""
+        """What has been read, as dead letters. Raises `TroubleError` after them where not all could be."""
         for _, record in self._records:
             if (found := letter(record, ids)) is not None:
                 yield found
+        if self.why:
+            raise TroubleError(self.why)
 
 
 def _without_all(one: Range, parts: Sequence[Range]) -> Sequence[Range]:
