@@ -66,14 +66,15 @@ class Progress:
             self.log_start = start
             self.removed.append((start, position.read_at))
         committed = position.committed if position.committed is not None else -1
-        if self.committed and committed < self.committed[-1]:  # a replay: it will come by again
+        set_back = bool(self.committed) and committed < self.committed[-1]
+        if set_back:  # a replay: it will come by again
             keep = bisect_right(self.committed, committed)
             del self.committed[keep:], self.first_seen[keep:]
         if not self.committed or committed > self.committed[-1]:
             self.committed.append(committed)
             self.first_seen.append(position.read_at)
             return True
-        return moved
+        return moved or set_back
 
     def _note_end(self, position: Position) -> None:
         """Where the topic ended, now and then over the last minutes: how fast it grows."""

@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from canary.readings import Progress, Reading, StageSpec, Standing
 from canary.values import Coverage, Look, Position, Sighting
 
@@ -42,6 +45,19 @@ def test_a_consumer_set_back_will_come_by_again() -> None:
     assert progress.standing(6, at(0)) == Standing(queued_at=at(3))
     read(progress, 4, 9)
     assert progress.standing(6, at(0)) == Standing(passed_at=at(4))
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(0, 6), st.integers(0, 3)), max_size=12))
+def test_what_the_ledger_keeps_says_the_same_after_a_restart(told: list[tuple[int | None, int]]) -> None:
+    """A consumer that was set back too: to anywhere, or to exactly where it once was."""
+    progress, again = Progress(), Progress()
+    for when, (committed, start) in enumerate(told):
+        position = Position("raw", 0, committed, start, 100, at(when))
+        if progress.learn(position):
+            again.learn(position)
+    for offset in range(7):
+        before, after = progress.standing(offset, at(0)), again.standing(offset, at(0))
+        assert (before.passed_at, before.expired) == (after.passed_at, after.expired)
 
 
 def test_retention_before_the_consumer_is_told_apart_from_after_it() -> None:
