@@ -107,10 +107,18 @@ def by_id(window: AuditWindow) -> bool:
 
 
 def kept(report: Report, before: AuditWindow) -> tuple[Report, Found]:
-    """The report of a window that is audited again, with the losses that were told and did not turn up."""
+    """The report of a window that is audited again, with the losses that were told and did not turn up.
+
+    Where the table can only be counted by now, what was proven before is all that can be said.
+    """
     runs = amended(lost_of(before), report.runs, unsaid=Fate.STORED)
-    if not runs or report.method.name == "count":
+    if not runs:
         return report, Found(())
+    if report.method.name == "count":
+        counts = {Fate(name): number for name, number in before.counts.items()}
+        return replace(report, runs=_runs(before), counts=counts, lost=_lost(before.report["lost"])), Found(
+            ()
+        )
     lost = report.lost if report.lost != Lost() else _lost(before.report["lost"])
     return changed(report, Found(runs, lost)), Found(runs)
 
@@ -131,8 +139,7 @@ def closed_again(window: AuditWindow, found: Found, now: datetime) -> AuditWindo
     for run in turned_up(found.runs):
         counts[Fate.LOST.value] -= run.range.size
         counts[run.fate.value] += run.range.size
-    old = [_run(one) for one in window.report["runs"]]
-    runs = overlaid([run for run in old if run.fate is not Fate.LOST], found.runs)
+    runs = overlaid([run for run in _runs(window) if run.fate is not Fate.LOST], found.runs)
     told_at = {name: at for name, at in window.report["lost"].items() if name == "told_at"}
     lost = (found.lost or _lost(window.report["lost"])) if counts[Fate.LOST.value] else Lost()
     report = {**window.report, "counts": dict(counts), **told(runs, lost)}
@@ -172,6 +179,12 @@ def amendments(window: AuditWindow, found: Found, fresh_for: timedelta) -> Itera
 def _odd(report: Mapping[str, Any]) -> bool:
     twice, strays = report["twice"], report["strays"]
     return any(twice[name] for name in ("mergeable", "permanent", "untold")) or any(strays.values())
+
+
+def _runs(window: AuditWindow) -> tuple[Run, ...]:
+    """Its runs as they were told: all that are lost, of the others so many."""
+    lost = [Run(one, Fate.LOST) for one in lost_of(window)]
+    return tuple(overlaid(lost, [_run(one) for one in window.report["runs"]]))
 
 
 def _run(told: Mapping[str, str]) -> Run:

@@ -1,4 +1,4 @@
-"""The exit codes of the design's section 9."""
+"""The exit codes; README says when each is given."""
 
 OK = 0
 DEGRADED = 1

@@ -60,6 +60,6 @@ def invoke(arguments: Sequence[str]) -> int:
         return end.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return codes.INTERRUPTED
-    except BrokenPipeError:
-        return codes.OK
+    except BrokenPipeError:  # nobody reads what we found
+        return codes.UNKNOWN
     return code if isinstance(code, int) else codes.OK

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from canary.ledger import Ledger
+from canary.traffic import Method
 from tests.canary.audit.test_calendar import WINDOW, Heard, calendar, ranges
 from tests.canary.audit.world import World
 
@@ -56,3 +57,23 @@ def test_a_restart_remembers_that_the_topic_was_made_again(ledger: Ledger) -> No
     running.step()
 
     assert [str(one) for report in heard.reports for one in report.lost_ranges] == ["0:2-2", "0:10-19"]
+
+
+def test_a_loss_stays_where_only_counts_can_be_had_any_more(ledger: Ledger) -> None:
+    """The table lost its offsets between two audits of a window: what was proven before still stands."""
+    world, heard = World(), Heard()
+    running = calendar(world, ledger, heard)
+    for partition in world.logs:
+        world.append(partition, 9)
+    world.consume(0, without={3, 4})
+    world.now += timedelta(minutes=7)
+    running.step()
+    world.consume(1)
+    world.method = Method("count", "which")
+    world.now += timedelta(minutes=7)
+    running.step()
+
+    first = ranges(ledger, world)[0]
+    assert (first.counts["lost"], first.report["lost"]["replay"]) == (2, ["0:3-4"])
+    assert first.report["method"]["name"] == "count"
+    assert sum(first.counts.values()) == 18
