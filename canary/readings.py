@@ -185,14 +185,21 @@ class Reading:
         """See whether the consumer has finished all that stood in the topic at an earlier reading."""
         ends = {(item.place, item.partition): item.end for item in positions}
         known = {key: end for key, end in ends.items() if end is not None}
-        if len(known) < len(ends):
+        read_at = max(item.read_at for item in positions)
+        if len(known) < len(ends):  # then all that can be known is that it has more to do
+            self.positions_at = self.positions_at if self._finished() else read_at
             return
-        self.positions_at = max(item.read_at for item in positions)
+        self.positions_at = read_at
         if self._ends is None or any(known.get(key, -1) < end for key, end in self._ends[1].items()):
             self._ends = (self.positions_at, known)
-        elif all(self.progress[key].finished(end) for key, end in self._ends[1].items()):
+        elif self._finished():
             self.drained.append((self._ends[0], self.positions_at))
             self._ends = (self.positions_at, known)
+
+    def _finished(self) -> bool:
+        """Whether the consumer has finished all that is known to have stood in the topic."""
+        known = {} if self._ends is None else self._ends[1]
+        return all(self.progress[k].finished(end) for k, end in known.items() if k in self.progress)
 
     def _progress(self, item: Position) -> Progress:
         return self.progress.setdefault((item.place, item.partition), Progress())

@@ -167,6 +167,27 @@ def looked_at_queue(when: float, files: int) -> Look:
     return Look("events", at(when), at(when), queue=(at(when), files))
 
 
+def test_a_backlog_is_one_also_where_an_end_is_not_known_any_more() -> None:
+    """As long as the consumer has not finished what is known to wait, it is known not to have; then nothing
+    is, and time counts from there."""
+    reading = Reading(StageSpec("raw", topic=True, place="raw"))
+
+    def look(when: float, committed: int, end: int | None) -> None:
+        positions = [
+            Position("raw", 0, 5, 0, end, at(when)),
+            Position("raw", 1, committed, 0, 5, at(when)),
+        ]
+        reading.learn(Look("raw", at(when), at(when), positions=positions))
+
+    look(1, 2, 5)
+    for when in (2, 3, 4):
+        look(when, 2, None)
+    assert (reading.positions_at, reading.drained) == (at(4), [])
+    for when in (5, 6):
+        look(when, 5, None)
+    assert (reading.positions_at, reading.drained) == (at(4), [])
+
+
 def test_a_queue_is_through_when_it_was_first_seen_empty_afterwards() -> None:
     """What the consumer finished before that moment has left the queue; what came since may be in it."""
     reading = Reading(StageSpec("events", topic=False, through_distributed=True))
