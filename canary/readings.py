@@ -186,8 +186,9 @@ class Reading:
         ends = {(item.place, item.partition): item.end for item in positions}
         known = {key: end for key, end in ends.items() if end is not None}
         read_at = max(item.read_at for item in positions)
-        if len(known) < len(ends):  # then all that can be known is that it has more to do
-            self.positions_at = self.positions_at if self._finished() else read_at
+        if len(known) < len(ends):
+            if not self._finished():  # it has more to do, which is all that can be known
+                self.positions_at = read_at
             return
         self.positions_at = read_at
         if self._ends is None or any(known.get(key, -1) < end for key, end in self._ends[1].items()):

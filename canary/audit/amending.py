@@ -116,9 +116,9 @@ def kept(report: Report, before: AuditWindow) -> tuple[Report, Found]:
         return report, Found(())
     if report.method.name == "count":
         counts = {Fate(name): number for name, number in before.counts.items()}
-        return replace(report, runs=_runs(before), counts=counts, lost=_lost(before.report["lost"])), Found(
-            ()
-        )
+        runs = overlaid([Run(one, Fate.LOST) for one in lost_of(before)], _runs(before))
+        stands = replace(report, runs=tuple(runs), counts=counts, lost=_lost(before.report["lost"]))
+        return stands, Found(())
     lost = report.lost if report.lost != Lost() else _lost(before.report["lost"])
     return changed(report, Found(runs, lost)), Found(runs)
 
@@ -181,14 +181,10 @@ def _odd(report: Mapping[str, Any]) -> bool:
     return any(twice[name] for name in ("mergeable", "permanent", "untold")) or any(strays.values())
 
 
-def _runs(window: AuditWindow) -> tuple[Run, ...]:
-    """Its runs as they were told: all that are lost, of the others so many."""
-    lost = [Run(one, Fate.LOST) for one in lost_of(window)]
-    return tuple(overlaid(lost, [_run(one) for one in window.report["runs"]]))
-
-
-def _run(told: Mapping[str, str]) -> Run:
-    return Run(Range.of(told["offsets"]), Fate(told["fate"]), told["reason"])
+def _runs(window: AuditWindow) -> list[Run]:
+    """Its runs as far as they were told; all that are lost stand apart (see `lost_of`)."""
+    told = window.report["runs"]
+    return [Run(Range.of(one["offsets"]), Fate(one["fate"]), one["reason"]) for one in told]
 
 
 def _lost(told: Mapping[str, Any]) -> Lost:

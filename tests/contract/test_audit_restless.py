@@ -9,8 +9,8 @@ import pytest
 from canary.audit import Report
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
-from reconcile.offsets import joined
 from reconcile.traffic import Fate
+from tests.canary.audit.auditing import told
 from tests.canary.audit.world import START, Row, World
 from tests.contract.audit_kit import OFFSETS, PASSWORD, TABLE, insert, table_audit
 
@@ -124,14 +124,9 @@ def test_what_was_lost_is_named_and_nothing_else(
     assert report.unbalanced == 0
     assert _lost(report) == restless.lost[table]
     assert report.counts[Fate.LOST] == len(restless.lost[table])
-    assert set(_told(report)) <= {Fate.STORED, Fate.DEDUPLICATED, Fate.LOST}
+    assert told(report.counts).keys() <= {Fate.STORED.value, Fate.DEDUPLICATED.value, Fate.LOST.value}
     assert report.stray_rows == 0
 
 
 def _lost(report: Report) -> set[tuple[int, int]]:
-    lost = joined([run.range for run in report.runs if run.fate is Fate.LOST])
-    return {(one.partition, offset) for one in lost for offset in range(one.start, one.end)}
-
-
-def _told(report: Report) -> list[Fate]:
-    return [fate for fate, number in report.counts.items() if number]
+    return {(one.partition, offset) for one in report.lost_ranges for offset in range(one.start, one.end)}

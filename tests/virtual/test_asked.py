@@ -1,22 +1,10 @@
 """Questions beside the main one: none is put off for ever, and none that is still open makes a page."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from reconcile.outcome import Flag, Outcome
 from tests.virtual.oracle import faults
 from tests.virtual.pipeline import EVENTS
 from tests.virtual.schedule import apply
 from tests.virtual.world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.db")
-    yield made
-    made.ledger.close()
 
 
 def test_who_is_called_gone_is_asked_for_though_copies_come_first_each_time(world: World) -> None:

@@ -1,22 +1,11 @@
 """A configuration that was changed between two runs, with canaries under way: no page stays, no step dies."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from alerts.condition import Kind
 from tests.virtual.pipeline import EVENTS, PROCESSED, RAW
 from tests.virtual.schedule import apply
 from tests.virtual.world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.db")
-    yield made
-    made.ledger.close()
 
 
 def test_what_the_last_window_of_a_renamed_probe_said_is_told_and_over(world: World) -> None:

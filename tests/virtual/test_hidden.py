@@ -1,8 +1,5 @@
 """Rows that lookups pass over, and spoilt copies: found, and not called late for our own late look."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from reconcile.outcome import Flag, Outcome
@@ -10,13 +7,6 @@ from tests.virtual.oracle import faults
 from tests.virtual.pipeline import EVENTS, PROCESSED
 from tests.virtual.schedule import apply
 from tests.virtual.world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.db")
-    yield made
-    made.ledger.close()
 
 
 @pytest.mark.parametrize("mangle", ["text", "event name", "DateTime64 times 1000"])

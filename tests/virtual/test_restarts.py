@@ -1,6 +1,5 @@
 """A kill -9 at an awkward moment: what was known is known again, told once, and counted once."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from tests.virtual.schedule import apply
 from tests.virtual.world import PROBE, World
 
 YEAR = 365 * 24 * 3600
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.db")
-    yield made
-    made.ledger.close()
 
 
 def test_a_loss_from_before_a_restart_is_amended_when_it_turns_up(world: World) -> None:

@@ -1,6 +1,5 @@
 """Single faults from beginning to end: the verdict, its hop, and who is told what, how often."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from tests.virtual.schedule import apply
 from tests.virtual.world import PROBE, World
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.db")
-    yield made
-    made.ledger.close()
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,9 @@ class Fetchback:
         for answer in answers:
             if (one := by_partition.get(answer.place[1])) is not None:
                 self._take(answer, one)
-        moved = (len(self.left), sum(one.size for one in self.left)) != before
-        for one in () if moved else ranges:
+        if (len(self.left), sum(one.size for one in self.left)) != before:
+            return
+        for one in ranges:
             self._stuck[one] += 1
             if self._stuck[one] >= EMPTY_AFTER:
                 self._give_up(one, f"topic {self._topic}, partition {one.partition} does not answer")

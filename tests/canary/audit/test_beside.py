@@ -1,6 +1,5 @@
 """What counters, samples and delays become: rows of the ledger, conditions for a person, never a guess."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -97,12 +96,6 @@ def test_what_cannot_be_compared_is_a_ticket_and_ends_nothing(kind: str) -> None
 def test_fresh_windows_judge() -> None:
     """With them, silence means that all is well."""
     assert list(unseen([standing(sampled(0, arrived=5))])) == []
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
-        yield opened
 
 
 def test_windows_are_kept_in_the_ledger_as_they_were(ledger: Ledger) -> None:

@@ -1,11 +1,8 @@
 """The running audit: windows without a gap between them, again while more can be known, through restarts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
-
-import pytest
 
 from alerts.condition import Amendment
 from canary.audit import Limits, Report
@@ -43,12 +40,6 @@ class Heard:
 
     def open(self, stage: str, counts: Mapping[str, int]) -> None:
         self.waiting[stage] = dict(counts)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
-        yield opened
 
 
 def calendar(world: World, ledger: Ledger, heard: Heard, limits: Limits | None = None) -> Calendar:

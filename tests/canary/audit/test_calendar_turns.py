@@ -1,21 +1,11 @@
 """Whose turn it is: no window of the running audit waits for ever behind others, nor forgets what it knew."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from canary.ledger import Ledger
 from canary.traffic import Method
 from tests.canary.audit.test_calendar import WINDOW, Heard, calendar, ranges
 from tests.canary.audit.world import World
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
-        yield opened
 
 
 def test_windows_that_stay_open_keep_no_later_one_from_its_verdict(ledger: Ledger) -> None:

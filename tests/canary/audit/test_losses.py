@@ -1,10 +1,8 @@
 """What was told as lost is asked for again: what turns up amends its window, what a look misses does not."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -21,12 +19,6 @@ from tests.canary.audit.test_calendar import Heard, calendar, ranges
 from tests.canary.audit.world import World
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as opened:
-        yield opened
 
 
 def lossy(ledger: Ledger) -> tuple[World, Heard, Calendar]:
