@@ -83,7 +83,7 @@ def test_nagios_is_one_line_with_performance_data(pipeline: Handle) -> None:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_check_says_what_it_knows(pipeline: Handle, sign: signal.Signals) -> None:
-    """Exit code 130, long before it would have sent all, with a whole report of what was sent until then."""
+    """Exit code 130, promptly, with a whole report of what was sent until then."""
     before, started = rows_of_canaries(pipeline), time.monotonic()
     process = begin(*check_arguments(pipeline.config_path, "-n", "500", "--rate", "5"), env=CALM)
     while rows_of_canaries(pipeline) < before + 3 and time.monotonic() - started < 60:
@@ -97,7 +97,7 @@ def test_an_interrupted_check_says_what_it_knows(pipeline: Handle, sign: signal.
     assert 0 < ran.report["sent"] < 500
     assert ran.report["outcomes"]["lost"] == ran.report["outcomes"]["overdue"] == 0
     assert ran.report["faults"] == [], ran.report["summary"]
-    assert time.monotonic() - interrupted < 30
+    assert time.monotonic() - interrupted < 5
 
 
 def test_a_bad_configuration_is_78_and_names_every_fault(pipeline: Handle) -> None:

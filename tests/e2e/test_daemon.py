@@ -34,10 +34,7 @@ def test_every_window_settles_and_adds_up(pipeline: Handle) -> None:
         assert running.until(lambda: len(running.status()["windows"]) >= 5, within=90)
         status = running.status()
         assert unbalanced(status) == []
-        left = sum(one["due"] - one["sent"] for one in status["windows"])
-        assert (
-            0 <= left <= running.metric("not_sent_total", reason="behind")
-        )  # which is 0 but on a starved machine
+        assert [one for one in status["windows"] if one["due"] != one["sent"]] == []
         assert trouble(running) == {}
         assert running.metric("unbalanced") == 0
         assert running.metric("unparsable_total") == 0
