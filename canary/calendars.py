@@ -4,8 +4,9 @@ Apart from the auditors themselves, which a command needs without the ledger and
 """
 
 from canary.app import App
-from canary.audit.calendar import Calendar, Every
+from canary.audit.calendar import Calendar
 from canary.audit.measure import Measure
+from canary.audit.work import Every
 from canary.auditing import Wait, auditors, pairs
 from canary.config.models import Config
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reconcile.offsets import Range, joined
-from reconcile.traffic import Fate, Run, merged
+from reconcile.offsets import Range, joined, within
+from reconcile.traffic import EXPLAINED, Fate, Run, merged
 
 FOUND = frozenset({Fate.STORED, Fate.DEDUPLICATED, Fate.DEAD_LETTERED})
 """What a loss may turn out to be. Whatever else a later look says of one, it sees less than the look that
@@ -36,6 +36,16 @@ def overlaid(runs: Iterable[Run], over: Sequence[Run]) -> list[Run]:
     return merged(
         run for run in sorted((*left, *told), key=lambda run: run.range) if run.fate is not Fate.STORED
     )
+
+
+def still_explained(told: Iterable[Run], gone: Sequence[Range]) -> list[Run]:
+    """What an earlier audit, which could still read them, explained of offsets that Kafka holds no longer."""
+    return [
+        Run(part, run.fate, run.reason)
+        for run in told
+        if run.fate in EXPLAINED
+        for part in within([run.range], gone)
+    ]
 
 
 def turned_up(runs: Iterable[Run]) -> list[Run]:

@@ -36,6 +36,11 @@ class Fate(StrEnum):
 UNSETTLED = frozenset({Fate.QUEUED, Fate.NOT_YET, Fate.UNAUDITED})
 """Fates that another audit of the same window may change."""
 
+EXPLAINED = frozenset(
+    {Fate.DEDUPLICATED, Fate.ABORTED, Fate.CONTROL, Fate.DEAD_LETTERED, Fate.FILTERED, Fate.UNPARSABLE}
+)
+"""Fates that say why there need be no row, from what Kafka had there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -74,8 +79,10 @@ class Evidence:
     ----------
     log_start: the oldest offset that Kafka still keeps.
     position: the next offset of the table's consumer; None where it cannot be read.
+    passed: how far the consumer ever came at least, wherever it is set now; None where nobody knows.
     unread_from: from this offset on the consumer had read nothing yet; known at times where no position is.
-    due: whether `lost_after` has passed: without a position, only time proves a loss.
+    aged: what is before this offset has been in the topic for `lost_after`: without a position, only time
+        proves a loss.
     read: what was read back of the gaps; nothing is known of the rest, for the reason `unread`.
     messages: the records that were there, by offset.
     aborted: offsets that belong to aborted transactions.
@@ -91,8 +98,9 @@ class Evidence:
 
     log_start: int = 0
     position: int | None = None
+    passed: int | None = None
     unread_from: int | None = None
-    due: bool = False
+    aged: int = 0
     read: Sequence[Range] = ()
     unread: str = ""
     messages: Mapping[int, Message] = field(default_factory=dict)
@@ -117,11 +125,23 @@ class Run:
     reason: str = ""
 
 
+def came(position: int | None, *, before: int, rows_end: int | None) -> int | None:
+    """How far a consumer ever came at least; None where it may have been anywhere.
+
+    `position` is that of now, None where there is none; `before` that of earlier looks; `rows_end` is behind
+    the last offset with a row, 0 without one, None where nobody knows. A row shows that the consumer was
+    there, wherever it was set since. A position that was removed says nothing, unless there never was a row.
+    """
+    if position is not None:
+        return max(position, before, rows_end or 0)
+    return 0 if rows_end == 0 and not before else None
+
+
 def worth_reading(gap: Range, evidence: Evidence) -> Range:
     """What of a gap must be read back: not what has expired, nor what still waits for the consumer."""
     if evidence.position is None:
-        end = gap.end if evidence.unread_from is None else evidence.unread_from
-        return gap.clip(evidence.log_start, end if evidence.due else gap.start)
+        end = evidence.aged if evidence.unread_from is None else min(evidence.aged, evidence.unread_from)
+        return gap.clip(evidence.log_start, end)
     return gap.clip(evidence.log_start, evidence.position)
 
 
@@ -143,14 +163,13 @@ def explained(gap: Range, evidence: Evidence) -> list[Run]:
 def _gone(before: Range, evidence: Evidence) -> Iterator[Run]:
     """What retention removed. What the consumer had not passed by then nobody will ever store; but it may
     have been read and not yet committed, so only time proves that."""
-    position = before.end if evidence.position is None else evidence.position
-    passed = before.clip(before.start, position)
+    passed = before.clip(before.start, before.end if evidence.passed is None else evidence.passed)
     yield Run(passed, Fate.EXPIRED, "retention removed it before it could be verified")
     waiting = Range(before.partition, passed.end, before.end)
-    if evidence.due:
-        yield Run(waiting, Fate.LOST, "retention removed it before the consumer came to it")
-    else:
-        yield Run(waiting, Fate.QUEUED, "retention removed it while it waited")
+    aged = waiting.clip(waiting.start, evidence.aged)
+    yield Run(aged, Fate.LOST, "retention removed it before the consumer came to it")
+    fresh = Range(before.partition, aged.end, before.end)
+    yield Run(fresh, Fate.QUEUED, "retention removed it while it waited")
 
 
 def _read_back(middle: Range, evidence: Evidence) -> Iterator[Run]:

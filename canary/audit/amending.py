@@ -12,6 +12,7 @@ from typing import Any
 
 from alerts.condition import Amendment
 from canary.audit.report import BY_ID, Cost, Lost, Report, told, verdict_of
+from canary.audit.work import Known, Start
 from canary.traffic import AuditWindow
 from reconcile.amended import amended, overlaid, turned_up
 from reconcile.offsets import Range
@@ -99,6 +100,19 @@ def with_told_at(report: dict[str, Any], before: AuditWindow | None, now: dateti
         since = before.report.get("lost", {}).get("told_at") if before is not None else None
         report["lost"]["told_at"] = since or now.isoformat()
     return report
+
+
+def start_again(window: AuditWindow) -> Start:
+    """Where it is audited again, with all that was known of it."""
+    offsets, report = window.offsets, window.report
+    known = Known(
+        first_at=_time(report.get("first_audited_at")) or window.audited_at,
+        passed={int(partition): offset for partition, offset in report.get("passed", {}).items()},
+        runs=_runs(window),
+    )
+    firsts = {partition: first for partition, (first, _) in offsets.items()}
+    ends = {partition: end for partition, (_, end) in offsets.items()}
+    return Start(firsts, ends=ends, topic_id=window.topic_id, by_id=by_id(window), known=known)
 
 
 def by_id(window: AuditWindow) -> bool:

@@ -9,15 +9,25 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from alerts.condition import Amendment
-from canary.audit.amending import Found, Losses, amendments, by_id, changed, closed_again, kept, with_told_at
+from canary.audit.amending import (
+    Found,
+    Losses,
+    amendments,
+    by_id,
+    changed,
+    closed_again,
+    kept,
+    start_again,
+    with_told_at,
+)
 from canary.audit.report import Report
 from canary.audit.standing import OnReport, Standing
 from canary.audit.steps import Auditor
-from canary.audit.work import Start
+from canary.audit.work import Every, Start
 from canary.ledger import Ledger, LedgerError
 from canary.traffic import AuditWindow, CannotAskError
 from canary.values import Now
@@ -31,18 +41,6 @@ CATCH_UP = 12
 """So many windows behind, the next one is as long as what was missed."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """When windows are due, and for how long they are audited again. `slack` as for the auditor."""
-
-    window: timedelta = timedelta(minutes=5)
-    delay: timedelta = timedelta(minutes=1)
-    again_for: timedelta = timedelta(hours=24)
-    slack: timedelta = timedelta(minutes=5)
-    grace: timedelta = timedelta(seconds=60)
-    at_once: int = 1
 
 
 class Calendar:
@@ -141,15 +139,17 @@ class Calendar:
         while since < due and not self._stop.is_set():
             behind = (due - since) / self._every.window
             until = due if behind > CATCH_UP else window_of(since, self._every.window) + self._every.window
-            start = None if last is None else Start({p: end for p, (_, end) in last.offsets.items()})
-            last = self._audit(auditor, since, min(until, due), self._checked(auditor.stage, start, last))
+            last = self._audit(auditor, since, min(until, due), self._behind(auditor.stage, last))
             since = last.end
 
-    def _checked(self, stage: str, start: Start | None, last: AuditWindow | None) -> Start | None:
-        """With the topic's id as it was, so that the auditor sees one that was made again."""
+    def _behind(self, stage: str, last: AuditWindow | None) -> Start:
+        """Where the last window ended, with the topic's id as it was: so one that was made again is seen."""
+        if last is None:
+            return Start(None)
         made_again = self._made_again.get(stage)
         recent = made_again is not None and self._now() - made_again < 2 * self._every.slack
-        return None if start is None or last is None else replace(start, topic_id=last.topic_id, by_id=recent)
+        ends = {partition: end for partition, (_, end) in last.offsets.items()}
+        return Start(ends, topic_id=last.topic_id, by_id=recent)
 
     def _to_do_again(self, stage: str) -> Sequence[AuditWindow]:
         now, every = self._now(), self._every
@@ -161,14 +161,8 @@ class Calendar:
         return sorted(waiting, key=lambda w: (w.audited_at, w.start))[:AGAIN_AT_ONCE]
 
     def _again(self, auditor: Auditor, window: AuditWindow) -> None:
-        start = Start(
-            {p: first for p, (first, _) in window.offsets.items()},
-            ends={p: end for p, (_, end) in window.offsets.items()},
-            topic_id=window.topic_id,
-            by_id=by_id(window),
-        )
         try:
-            self._audit(auditor, window.start, window.end, start, before=window)
+            self._audit(auditor, window.start, window.end, start_again(window), before=window)
         except CannotAskError as error:
             if not error.gone:
                 raise
@@ -239,7 +233,7 @@ class Calendar:
         auditor: Auditor,
         since: datetime,
         until: datetime,
-        start: Start | None,
+        start: Start,
         *,
         before: AuditWindow | None = None,
     ) -> AuditWindow:

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from canary.audit.protocols import Topic
-from canary.audit.work import Start, Work
+from canary.audit.work import Limits, Start, Work
 from canary.traffic import CannotAskError, Log, TopicState
 from reconcile.offsets import Range
 
@@ -27,7 +27,8 @@ def cut(
     window that would end at it ends with what can be read now, lest everything behind it is never audited.
     """
     since, until = times
-    by_time = topic.offsets_at(since) if start is None else {}
+    offsets = start.offsets if start is not None else None
+    firsts: Offsets = topic.offsets_at(since) if offsets is None else offsets
     fixed = start.ends if start is not None else None
     ends: Offsets = topic.offsets_at(until) if fixed is None else fixed
     window, notes = [], []
@@ -41,11 +42,32 @@ def cut(
             )
             end = None
         last = log.stable if end is None else end if fixed is not None else min(end, log.stable)
-        first = start.offsets.get(partition, log.start) if start else by_time.get(partition)
+        first = firsts.get(partition, None if offsets is None else log.start)
         first = last if first is None else first
         window.append(Range(partition, first, max(first, last)))
-        notes += _notes(partition, log, first if start is None else None, end)
+        notes += _notes(partition, log, first if offsets is None else None, end)
     return window, notes
+
+
+def aged(topic: Topic, work: Work, start: Start | None, limits: Limits, *, ahead: Offsets) -> dict[int, int]:
+    """By partition the offset before which all has been in the topic for `lost_after`.
+
+    Record times are their producers' and prove nothing old: a running audit counts from when it saw a window
+    first. On demand nobody saw it; but an offset is never older than one before it, so what stands behind a
+    fresh record is fresh. A record from the future says nothing of what is behind it.
+    """
+    now = work.state.read_at
+    ends = {partition: log.end for partition, log in work.state.logs.items()}
+    if start is not None:
+        seen = work.known.first_at
+        return ends if seen is not None and now - seen >= limits.lost_after else {}
+    fresh = topic.offsets_at(now - limits.lost_after)
+    over = now - work.until >= limits.lost_after
+    return {
+        partition: end if first is None or (over and first == ahead.get(partition)) else first
+        for partition, end in ends.items()
+        for first in [fresh.get(partition)]
+    }
 
 
 def _notes(partition: int, log: Log, first: int | None, end: int | None) -> list[str]:
@@ -63,7 +85,7 @@ def another(state: TopicState, start: Start) -> bool:
         return True
     return any(
         partition in state.logs and offset > state.logs[partition].end
-        for partition, offset in start.offsets.items()
+        for partition, offset in (start.offsets or {}).items()
     )
 
 

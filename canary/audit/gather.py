@@ -7,11 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from canary.audit.passed import passed, position, removed
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import Lost
 from canary.audit.work import Limits, Work
 from canary.traffic import CannotAskError, ReadBack, Times
 from canary.values import Now
+from reconcile.amended import overlaid, still_explained
 from reconcile.offsets import Range, budgeted, holes, joined
 from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, worth_reading
 
@@ -61,7 +63,7 @@ class Gatherer:
         self._unsure = ""
         self._letters_unread = ""
         self._no_ids = ""
-        self._due = False
+        self._passed: Mapping[int, int | None] = {}
         self._foreign = False
         self._times: Times | None = None
 
@@ -72,7 +74,6 @@ class Gatherer:
         gaps are the whole window, whatever rows there are; `proven`: their ids could be matched before."""
         if not gaps:
             return Gathered()
-        self._due = self._now() - work.until >= self._limits.lost_after
         self._foreign = all_of_it
         if not all_of_it:
             self._times = work.times(self._limits.slack)
@@ -91,6 +92,8 @@ class Gatherer:
             self._ask_ids(back.messages)
             self._match_ids(known)
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
+        told_by = None if by_id or all_of_it else self._table
+        self._passed = passed(work, gaps, told_by, slack=self._limits.slack)
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
         doubted = _doubted(runs, back)
         if doubted:
@@ -106,9 +109,9 @@ class Gatherer:
             log = work.state.logs[gap.partition]
             evidence = Evidence(
                 log_start=log.start,
-                position=_position(work, gap.partition),
+                position=position(work, gap.partition),
                 unread_from=work.unread.get(gap.partition),
-                due=self._due,
+                aged=work.aged.get(gap.partition, 0),
             )
             worth.append(worth_reading(gap, evidence))
         return joined(worth)
@@ -175,7 +178,6 @@ class Gatherer:
         by_id: bool,
     ) -> list[Run]:
         base = Evidence(
-            due=self._due,
             unread=unread,
             found=self._found,
             letters=self._letters,
@@ -191,8 +193,10 @@ class Gatherer:
             evidence = replace(
                 base,
                 log_start=work.state.logs[partition].start,
-                position=_position(work, partition),
+                position=position(work, partition),
+                passed=self._passed.get(partition),
                 unread_from=work.unread.get(partition),
+                aged=work.aged.get(partition, 0),
                 read=[one for one in back.read if one.partition == partition],
                 messages={m.offset: m for m in back.messages if m.partition == partition},
                 aborted=[one for one in back.aborted if one.partition == partition],
@@ -201,7 +205,8 @@ class Gatherer:
             for gap in gaps:
                 if gap.partition == partition:
                     runs += explained(gap, evidence)
-        return runs
+        told = still_explained(work.known.runs, removed(work, gaps))
+        return overlaid(runs, told) if told else runs
 
     def _lost(self, work: Work, runs: Sequence[Run], messages: Sequence[Message]) -> Lost:
         ranges = [run.range for run in runs if run.fate is Fate.LOST]
@@ -220,11 +225,6 @@ class Gatherer:
             retention_from=work.state.retention_from,
             payloads=tuple(m.payload for m in gone if m.payload is not None)[:FIRST_IDS],
         )
-
-
-def _position(work: Work, partition: int) -> int | None:
-    """The consumer's next offset, 0 where it never committed; None where it cannot be read."""
-    return None if work.state.positions_unreadable else work.state.positions.get(partition) or 0
 
 
 def _at(messages: Sequence[Message], ranges: Sequence[Range]) -> list[Message]:

@@ -65,6 +65,10 @@ class Table(Protocol):
         """Which of these offsets have a row, whatever its time."""
         ...
 
+    def furthest(self, window: Sequence[Range], times: Times | None) -> Mapping[int, int]:
+        """By partition the highest offset with a row; left out where none has one."""
+        ...
+
     def having(
         self, ids: AbstractSet[str], times: Times | None = None
     ) -> Mapping[str, AbstractSet[tuple[int, int]]]:

@@ -93,6 +93,10 @@ class Report:
     """How long the window had been over when it was audited."""
     topic_id: str = ""
     made_again: bool = False
+    first_at: datetime | None = None
+    """When a running audit saw the window first; None on demand."""
+    passed: Mapping[int, int] = field(default_factory=dict)
+    """By partition how far the consumer is known to have come, ever."""
     tolerated: int = 0
     """Where only counts can be compared: so many may be missing without being told."""
 
@@ -136,12 +140,14 @@ class Report:
             "since": _time(self.since),
             "until": _time(self.until),
             "audited_at": _time(self.audited_at),
+            "first_audited_at": _time(self.first_at),
             "method": {
                 "name": self.method.name,
                 "cannot_see": self.method.cannot_see,
                 "why": self.method.why,
             },
             "offsets": [str(one) for one in self.window if one.size],
+            "passed": {str(partition): offset for partition, offset in self.passed.items()},
             "appended": self.appended,
             "counts": {fate.value: self.counts.get(fate, 0) for fate in Fate},
             **told(self.runs, self.lost),

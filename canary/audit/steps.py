@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from canary.audit.again import look_again
 from canary.audit.amending import Found
-from canary.audit.cut import another, cut, gone, reaching
+from canary.audit.cut import aged, another, cut, gone, reaching
 from canary.audit.gather import Gathered, Gatherer
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import BY_ID, Cost, Report
-from canary.audit.work import Counted, Limits, Start, Work
+from canary.audit.work import Counted, Limits, Start, Work, known
 from canary.traffic import AuditWindow, CannotAskError, Strays, Times, Twice
 from canary.values import Now
 from reconcile.offsets import Range, appended, joined, lacking, repeated, within
@@ -73,9 +73,11 @@ class Auditor:
             notes.append(f"topic {state.topic} was made again: audited from its beginning")
         settled_at = state.read_at + self._limits.passed_grace
         work = Work(state, since, until, window, started + self._limits.seconds, settled_at, payloads)
+        work = replace(work, known=known(state, start, started))
         work = self._held(work, notes)
         if work.state.positions_unreadable:
             work = replace(work, unread=self._table.unread_from())
+        work = replace(work, aged=aged(self._topic, work, start, self._limits, ahead=ahead))
         report = Report(
             topic=state.topic,
             table=self._table_name,
@@ -90,6 +92,8 @@ class Auditor:
             behind=started - until,
             topic_id=str(state.id),
             made_again=made_again,
+            first_at=work.known.first_at,
+            passed=work.known.passed,
         )
         report = self._judged(report, work, start)
         costs, fetched = self._table.costs(), report.cost.messages_fetched
@@ -120,7 +124,7 @@ class Auditor:
             state = replace(state, positions={}, positions_unreadable=waiting.unreadable)
         elif waiting is not None and waiting.files:
             notes.append(f"{waiting.files} files wait in the queues of Distributed tables: nothing is passed")
-            state = replace(state, positions=dict.fromkeys(state.logs, 0))
+            work = replace(work, held=True)
         return replace(work, state=state)
 
     def _judged(self, report: Report, work: Work, start: Start | None) -> Report:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from canary.traffic import Times, TopicState
@@ -36,24 +36,59 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Every:
+    """When windows are due, and for how long they are audited again. `slack` as for the auditor."""
+
+    window: timedelta = timedelta(minutes=5)
+    delay: timedelta = timedelta(minutes=1)
+    again_for: timedelta = timedelta(hours=24)
+    slack: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(seconds=60)
+    at_once: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier audits of the same window knew: when it was seen first, how far the consumer had come by
+    partition, and the runs that were told."""
+
+    first_at: datetime | None = None
+    passed: Mapping[int, int] = field(default_factory=dict)
+    runs: Sequence[Run] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
-    """Where a window of a running audit begins: offsets by partition, of the topic with this id.
+    """Where a window of a running audit begins: offsets by partition, of the topic with this id; None for the
+    first one, which begins by time.
 
     `ends` where it was audited before: then it ends where it did. `by_id` when the topic was made again
     lately: rows of the earlier one may hold the same offsets.
     """
 
-    offsets: Mapping[int, int]
+    offsets: Mapping[int, int] | None
     ends: Mapping[int, int] | None = None
     topic_id: str = ""
     by_id: bool = False
+    known: Known = Known()
+
+
+def known(state: TopicState, start: Start | None, now: datetime) -> Known:
+    """With what is seen now. On demand nothing was known before."""
+    before = start.known if start is not None else Known()
+    passed = dict(before.passed)
+    for partition, position in state.positions.items():
+        if position is not None:
+            passed[partition] = max(position, passed.get(partition, 0))
+    return replace(before, first_at=before.first_at or (now if start is not None else None), passed=passed)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One window under audit; `deadline` on our line. Until `settled_at` rows may be on their way of which
     the consumer's position already tells. `unread` is known of some partitions where no position is: from
-    that offset on the consumer has read nothing."""
+    that offset on the consumer has read nothing. `aged` is by partition the offset before which all has been
+    in the topic for `lost_after`; `held` when what the consumer passed may still wait before the table."""
 
     state: TopicState
     since: datetime
@@ -64,6 +99,9 @@ class Work:
     payloads: bool
     notes: list[str] = field(default_factory=list)
     unread: Mapping[int, int] = field(default_factory=dict)
+    aged: Mapping[int, int] = field(default_factory=dict)
+    known: Known = Known()
+    held: bool = False
 
     def times(self, slack: timedelta) -> Times:
         """Between which the records of its offsets carry their times."""

@@ -68,6 +68,7 @@ def test_the_engine_says_what_the_table_in_memory_says(
         blocks = sorted(repeated(fake.blocks(window, times)))
         assert sorted(edge.blocks(window, times), key=str) == sorted(fake.blocks(window, times), key=str)
         assert edge.gaps(window, pieces, times, most=1_000) == fake.gaps(window, pieces, times, most=1_000)
+        assert edge.furthest(window, times) == fake.furthest(window, times)
         twice = edge.twice(window, blocks, times)
         assert twice == replace(fake.twice(window, blocks, times), first=twice.first)
     assert edge.present(gaps) == fake.present(gaps)

@@ -83,8 +83,8 @@ def test_an_offset_has_the_fate_that_the_evidence_says(known: Evidence, fate: Fa
 
 
 def test_what_nobody_knows_is_the_default() -> None:
-    """Nothing is due, nothing has expired, and what the user lets drop is nothing."""
-    assert (Evidence().due, Evidence().by_id, Evidence().log_start) == (False, False, 0)
+    """Nothing is old, nothing has expired, and what the user lets drop is nothing."""
+    assert (Evidence().aged, Evidence().by_id, Evidence().log_start) == (0, False, 0)
     assert Policy().drops(NAMED) == ""
 
 
@@ -98,10 +98,10 @@ def test_a_gap_is_told_from_its_beginning_to_its_end() -> None:
         Run(Range(0, 5, 8), Fate.UNAUDITED, "over budget"),
         Run(Range(0, 8, 10), Fate.QUEUED),
     ]
-    assert explained(Range(0, 0, 4), Evidence(position=0, log_start=9, due=True)) == [
+    assert explained(Range(0, 0, 4), Evidence(position=0, passed=0, log_start=9, aged=9)) == [
         Run(Range(0, 0, 4), Fate.LOST, "retention removed it before the consumer came to it")
     ]
-    assert explained(Range(0, 0, 4), Evidence(position=0, log_start=9)) == [
+    assert explained(Range(0, 0, 4), Evidence(position=0, passed=0, log_start=9)) == [
         Run(Range(0, 0, 4), Fate.QUEUED, "retention removed it while it waited")
     ]
     assert explained(Range(0, 0, 4), Evidence()) == [Run(Range(0, 0, 4), Fate.NOT_YET)]

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.offsets import BLOCK, Block, Range, appended, budgeted, holes, joined, suspects, within
-from reconcile.traffic import UNSETTLED, Evidence, Fate, Message, Policy, Run, explained, tally, worth_reading
+from reconcile.traffic import (
+    UNSETTLED,
+    Evidence,
+    Fate,
+    Message,
+    Policy,
+    Run,
+    came,
+    explained,
+    tally,
+    worth_reading,
+)
 
 OFFSETS = st.integers(0, 60)
 SPANS = st.tuples(OFFSETS, OFFSETS).map(lambda ends: Range(0, min(ends), max(ends)))
@@ -24,8 +35,9 @@ EVIDENCE = st.builds(
     Evidence,
     log_start=OFFSETS,
     position=st.none() | OFFSETS,
+    passed=st.none() | OFFSETS,
     unread_from=st.none() | OFFSETS,
-    due=st.booleans(),
+    aged=OFFSETS,
     read=st.lists(SPANS, max_size=3),
     unread=st.just("over budget"),
     messages=st.lists(MESSAGES, max_size=20).map(lambda found: {one.offset: one for one in found}),
@@ -101,7 +113,7 @@ def test_what_was_not_even_read_is_queued_and_nothing_else_is_told_by_it(
 @given(SPANS, EVIDENCE)
 def test_without_positions_only_time_proves_a_loss(gap: Range, evidence: Evidence) -> None:
     """Before `lost_after` nothing is lost where the consumer's position cannot be read."""
-    runs = explained(gap, replace(evidence, position=None, due=False))
+    runs = explained(gap, replace(evidence, position=None, passed=None, aged=0))
 
     assert {run.fate for run in runs} <= {Fate.NOT_YET, Fate.EXPIRED, Fate.QUEUED}
 
@@ -110,7 +122,7 @@ def test_without_positions_only_time_proves_a_loss(gap: Range, evidence: Evidenc
 def test_only_an_unsettled_fate_changes_when_more_is_known(gap: Range, evidence: Evidence) -> None:
     """Once the consumer is past it and all was read; what retention removes meanwhile is another matter."""
     known = replace(evidence, log_start=0)
-    more = replace(known, position=61, unread_from=None, due=True, read=[Range(0, 0, 61)], unsure="")
+    more = replace(known, position=61, unread_from=None, aged=61, read=[Range(0, 0, 61)], unsure="")
     before, after = fates(explained(gap, known)), fates(explained(gap, more))
     assert {at for at in before if before[at] is not after[at]} <= {
         at for at, fate in before.items() if fate in UNSETTLED
@@ -178,11 +190,32 @@ def test_a_row_of_another_event_does_not_hide_a_loss() -> None:
     assert explained(gap, evidence) == [Run(gap, Fate.LOST, "another event's row holds its offset")]
 
 
+@given(st.none() | OFFSETS, OFFSETS, st.none() | OFFSETS)
+def test_who_was_somewhere_has_come_that_far(position: int | None, before: int, rows_end: int | None) -> None:
+    """Wherever it was set since; and where it has no position, only a table without a row shows where."""
+    far = came(position, before=before, rows_end=rows_end)
+
+    assert far is None or far == max(position or 0, before, rows_end or 0)
+    assert (far is None) == (position is None and not (rows_end == 0 and before == 0))
+
+
+@given(SPANS, EVIDENCE)
+def test_what_retention_removed_is_lost_only_where_the_consumer_never_came(
+    gap: Range, evidence: Evidence
+) -> None:
+    """And has not for `lost_after`."""
+    for at, fate in fates(explained(gap, evidence)).items():
+        if at < evidence.log_start:
+            came_by = evidence.passed is None or at < evidence.passed
+            never = Fate.LOST if at < evidence.aged else Fate.QUEUED
+            assert fate is (Fate.EXPIRED if came_by else never)
+
+
 def test_what_retention_took_from_under_the_consumer_is_lost_in_time() -> None:
     """Removed before it was committed: queued until `lost_after`, since it may be held; then lost."""
     gap = Range(0, 0, 10)
-    before = explained(gap, Evidence(log_start=8, position=4))
-    after = explained(gap, Evidence(log_start=8, position=4, due=True))
+    evidence = Evidence(log_start=8, position=4, passed=4)
+    before, after = explained(gap, evidence), explained(gap, replace(evidence, aged=10))
 
     def shape(runs: list[Run]) -> list[tuple[int, Fate]]:
         return [(run.range.start, run.fate) for run in runs]

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from alerts.condition import Amendment
 from canary.audit.beside import Real
-from canary.audit.calendar import Calendar, Every
+from canary.audit.calendar import Calendar
 from canary.audit.report import Cost, Report
+from canary.audit.work import Every
 from canary.traffic import AuditWindow
 from reconcile.traffic import Fate
 from tests.canary.audit import world as audited

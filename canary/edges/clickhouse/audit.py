@@ -108,6 +108,12 @@ class TableAudit:
                 found.setdefault(int(row["partition"] or 0), set()).add(int(row["offset"] or 0))
         return found
 
+    def furthest(self, window: Sequence[Range], times: Times | None) -> dict[int, int]:
+        """By partition the highest offset of a window that has a row."""
+        with self._asking():
+            rows = self._rows(audit_sql.furthest(self._main(), window, times))
+        return {int(row["partition"] or 0): int(row["offset"] or 0) for row in rows}
+
     def having(self, ids: AbstractSet[str], times: Times | None = None) -> dict[str, set[tuple[int, int]]]:
         """Where the table has these ids; (-1, -1) where it cannot tell. What rows of these times show is not
         looked for among the others. What text does not have so is looked for as text may spell it."""

@@ -98,6 +98,14 @@ def present(place: Place, offsets: Sequence[Range]) -> Statement:
     return Statement(sql, parameters, ("partition", "offset"))
 
 
+def furthest(place: Place, window: Sequence[Range], times: Times | None) -> Statement:
+    """The highest offset of each partition of a window."""
+    where, parameters = window_of(place, window, times)
+    told = f"toString({place.p} AS p), toString(max({place.o}))"
+    sql = f"SELECT {told} FROM {place.source} WHERE {where} GROUP BY p"
+    return Statement(sql, parameters, ("partition", "offset"))
+
+
 def having(place: Place, ids: Sequence[Sequence[str]], times: Times | None, *, elsewhere: bool) -> Statement:
     """Where the table has these ids: among rows of some times, or of all others, or whatever their time. They
     come in several lists, since a server takes no parameter of any length, and are looked for in one pass."""

@@ -35,6 +35,8 @@ class Books:
     kinds: dict[Place, Fate] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     passed: dict[int, int] = field(default_factory=dict)
+    came: dict[int, int] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
     kept_from: dict[int, int] = field(default_factory=dict)
     rows: set[Place] = field(default_factory=set)
     told_lost: set[Place] = field(default_factory=set)
@@ -43,13 +45,16 @@ class Books:
         """What may be said of an offset now."""
         partition, offset = place
         passed = self.passed.get(partition, 0) > offset
+        came = self.came.get(partition, 0) > offset
         if self.known(place):  # a copy that the consumer has not come to waits for it
             return STORED if passed or place in self.rows else {Fate.QUEUED, *STORED}
         if place in self.told_lost:
             return {Fate.LOST}  # whatever became of Kafka's record since
         if self.kept_from.get(partition, 0) > offset:
             # Kafka has it no longer: what the consumer never came to is gone, the rest nobody can verify
-            return {Fate.EXPIRED} if passed else {Fate.QUEUED, Fate.LOST}
+            unsure = {Fate.EXPIRED} if partition in self.forgotten else set()
+            explained = {self.kinds[place], Fate.EXPIRED} if place in self.kinds else {Fate.EXPIRED}
+            return explained if came else {Fate.QUEUED, Fate.LOST} | unsure
         if not passed:
             return {Fate.QUEUED}
         return {self.kinds.get(place, Fate.LOST)}
@@ -87,9 +92,10 @@ class Pipeline:
         broken: dict[int, tuple[Fate, dict[str, Any]]] = {
             1: (Fate.UNPARSABLE, {"error": "no JSON"}),
             2: (Fate.ABORTED, {"kind": "aborted"}),
+            3: (Fate.CONTROL, {"kind": "control"}),
         }
-        if number % 3 in broken:
-            fate, changed = broken[number % 3]
+        if number % 4 in broken:
+            fate, changed = broken[number % 4]
             [offset] = self.world.append(0, **changed)
             self._noted(0, offset)
             self.books.kinds[0, offset] = fate
@@ -108,6 +114,8 @@ class Pipeline:
         self.world.positions[partition] = first
         self.world.consume(partition, without={*dropped, *broken})
         self.books.passed[partition] = max(end, self.books.passed.get(partition, 0))
+        self.books.came[partition] = max(end, self.books.came.get(partition, 0))
+        self.books.forgotten.discard(partition)
         made = {(partition, offset) for offset in range(first, end) if offset not in {*dropped, *broken}}
         self.books.rows |= made
         self.books.stored |= {self.books.ids[place] for place in made}
@@ -121,6 +129,22 @@ class Pipeline:
         partition = number % len(self.world.logs)
         self.books.passed[partition] = self.books.kept_from.get(partition, 0)
         self.consume(number)
+
+    def set_back(self, number: int) -> None:
+        """The group is set back, and its consumer stands still."""
+        partition = number % len(self.world.logs)
+        assert self.world.positions is not None
+        if partition in self.world.positions:
+            back = max(self.world.positions[partition] - number, 0)
+            self.world.positions[partition] = self.books.passed[partition] = back
+
+    def forget(self, number: int) -> None:
+        """The group's offset is removed: it has none in this partition."""
+        partition = number % len(self.world.logs)
+        assert self.world.positions is not None
+        self.world.positions.pop(partition, None)
+        self.books.passed[partition] = 0
+        self.books.forgotten.add(partition)
 
     def late(self, number: int) -> None:
         """Rows of lost events come long after, by whatever way."""

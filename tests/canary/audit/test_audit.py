@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from canary.audit import Limits, Verdict
-from canary.audit.work import Start
+from canary.audit.work import Known, Start
 from canary.traffic import Method
 from reconcile.traffic import Fate, Policy
 from tests.canary.audit.auditing import GRACE, HOUR, audited, full, told
@@ -205,7 +205,7 @@ def test_retention_that_has_passed_is_said() -> None:
     world.consume(0, without={*range(10, 15)})
     world.append(0, 10)
     world.log_start = {0: 35}
-    start = Start({0: 0, 1: 0}, topic_id=str(world.topic_id))
+    start = Start({0: 0, 1: 0}, topic_id=str(world.topic_id), known=Known(first_at=START))
     until = world.now + timedelta(seconds=1)
     world.now += timedelta(minutes=5)
     early = world.auditor().audit(START - HOUR, until, start=start)

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from alerts.condition import Amendment
 from canary.audit import Limits, Report
-from canary.audit.calendar import Calendar, Every
+from canary.audit.calendar import Calendar
 from canary.audit.report import Cost
+from canary.audit.work import Every
 from canary.ledger import Ledger
 from canary.traffic import AuditWindow
 from reconcile.traffic import Fate

@@ -17,6 +17,8 @@ OPS = (
     "consume",
     "lose",
     "replay",
+    "set_back",
+    "forget",
     "late",
     "resend",
     "expire",
@@ -38,6 +40,14 @@ CATALOGUE: dict[str, list[Step]] = {
     "retention running past": [
         *(("append", 40), ("tick", 9), ("expire", 40), ("expire", 39), ("tick", 24), ("tick", 24)),
         *(("consume", 0), ("consume", 1), ("tick", 12)),
+    ],
+    "a position removed, and retention running past": [
+        *(("append", 31), ("lose", 20), ("tick", 12), ("forget", 0), ("expire", 40), ("tick", 24)),
+        *(("expire", 40), ("tick", 24), ("consume", 1)),
+    ],
+    "a consumer set back, and retention running past": [
+        *(("append", 31), ("consume", 0), ("tick", 12), ("set_back", 40), ("expire", 40), ("tick", 24)),
+        *(("expire", 40), ("tick", 24), ("consume", 1)),
     ],
     "partitions added": [("partition", 0), ("append", 9), ("lose", 5), ("consume", 0), ("tick", 12)],
     "a topic made again": [("again", 0), ("append", 12), ("lose", 4), ("consume", 1), ("tick", 12)],

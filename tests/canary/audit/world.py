@@ -220,6 +220,14 @@ class FakeTable:
         self._told("present")
         return found
 
+    def furthest(self, window: Sequence[Range], times: Times | None) -> Mapping[int, int]:
+        self._ask("furthest")
+        found: dict[int, int] = {}
+        for row in self._offsets(window, times):
+            if row.partition is not None and row.offset is not None:
+                found[row.partition] = max(row.offset, found.get(row.partition, 0))
+        return found
+
     def having(
         self, ids: AbstractSet[str], times: Times | None = None
     ) -> Mapping[str, AbstractSet[tuple[int, int]]]:

@@ -1,0 +1,132 @@
+"""What may be said of offsets that Kafka holds no longer, and how old one is that no record time proves."""
+
+from datetime import timedelta
+
+import pytest
+
+from canary.audit.work import Known, Limits, Start
+from canary.ledger import Ledger
+from tests.canary.audit.auditing import HOUR, audited, full, told
+from tests.canary.audit.test_calendar import Heard, calendar, ranges
+from tests.canary.audit.world import START, World
+
+MINUTE = timedelta(minutes=1)
+FROM_0 = Start({0: 0, 1: 0}, known=Known(first_at=START))
+
+
+def counted(ledger: Ledger, world: World) -> dict[str, int]:
+    """The first window's fates."""
+    return {name: number for name, number in ranges(ledger, world)[0].counts.items() if number}
+
+
+@pytest.mark.parametrize("positions", [{}, {0: 5}, {0: 22}], ids=["forgotten", "set back", "as it was"])
+def test_an_explanation_outlives_the_record(ledger: Ledger, positions: dict[int, int]) -> None:
+    """A window that is open for another partition's backlog is audited again when retention has passed it."""
+    world, heard = full(20), Heard()
+    running = calendar(world, ledger, heard)
+    world.append(0, kind="control")
+    world.append(0, error="no JSON")
+    world.append(1, 5)
+    world.consume(0, without={21})
+    world.now += 7 * MINUTE
+    running.step()
+    before = counted(ledger, world)
+    world.log_start, world.positions = {0: 22}, {1: 20, **positions}
+    world.now += HOUR
+    running.step()
+
+    assert before == counted(ledger, world) == {"stored": 40, "control": 1, "unparsable": 1, "queued": 5}
+
+
+@pytest.mark.parametrize("positions", [{}, {0: 5}], ids=["forgotten", "set back"])
+def test_what_was_never_looked_at_is_expired_where_the_consumer_once_was_further(
+    ledger: Ledger, positions: dict[int, int]
+) -> None:
+    """Over the budget when Kafka still had it, and not lost by a position that was set back since."""
+    world, heard = full(20), Heard()
+    running = calendar(world, ledger, heard, Limits(messages=2))
+    world.append(0, 5, kind="control")
+    world.consume(0)
+    world.now += 7 * MINUTE
+    running.step()
+    before = counted(ledger, world)
+    world.log_start, world.positions = {0: 25}, {1: 20, **positions}
+    world.now += HOUR
+    running.step()
+
+    assert before == {"stored": 40, "control": 2, "unaudited": 3}
+    assert counted(ledger, world) == {"stored": 40, "control": 2, "expired": 3}
+
+
+@pytest.mark.parametrize("positions", [{}, {0: 5}], ids=["forgotten", "set back"])
+def test_a_row_behind_a_gap_shows_that_the_consumer_has_passed_it(positions: dict[int, int]) -> None:
+    """At the first look, too; whatever the group's position says by then."""
+    world = full(20)
+    world.append(0, 2, kind="control")
+    world.append(0, 3)
+    world.consume(0)
+    world.log_start, world.positions = {0: 25}, {1: 20, **positions}
+
+    assert told(audited(world, start=FROM_0).counts) == {"stored": 43, "expired": 2}
+
+
+def test_a_position_that_is_forgotten_proves_nothing_where_the_table_has_rows() -> None:
+    """The group may have come to the very end before it was removed. Without a row it has never come."""
+    world = full(20)
+    world.append(0, kind="control")
+    world.log_start, world.positions = {0: 21}, {1: 20}
+    reached = audited(world, start=FROM_0)
+    world.rows = [row for row in world.rows if row.partition]
+    never = audited(world, start=FROM_0)
+
+    assert told(reached.counts) == {"stored": 40, "expired": 1}
+    assert told(never.counts) == {"stored": 20, "lost": 21}
+
+
+def test_what_a_distributed_table_holds_back_is_not_lost_when_kafka_has_it_no_longer() -> None:
+    """Its consumer has committed it: queued while files wait, stored when they are sent on."""
+    world = full(10)
+    world.append(0, 20)
+    world.hold(0)
+    world.log_start = {0: 30}
+    start = Start({0: 0, 1: 0}, ends={0: 30, 1: 10}, topic_id=str(world.topic_id))
+    waits = audited(world, start=start)
+    world.release()
+
+    assert (told(waits.counts), waits.open) == ({"stored": 20, "queued": 20}, True)
+    assert told(audited(world, start=start).counts) == {"stored": 40}
+
+
+def test_clocks_that_are_behind_make_nothing_old(ledger: Ledger) -> None:
+    """Without positions only time proves a loss: the time since the window was first seen, not its own."""
+    world, heard = full(5), Heard()
+    world.positions = None
+    running = calendar(world, ledger, heard)
+    world.now += 42 * MINUTE
+    world.append(0, 5, at=START + MINUTE)
+    fates = []
+    for _ in range(40):
+        running.step()
+        fates.append(told({run.fate: run.range.size for r in heard.reports for run in r.runs}))
+        world.now += MINUTE
+
+    assert fates[:30] == [{"not_yet": 5}] * 30
+    assert sum(window.counts["lost"] for window in ranges(ledger, world)) == 5
+
+
+def test_what_stands_behind_a_fresh_record_is_fresh() -> None:
+    """On demand, too: an offset is never older than one before it. A record of the future says nothing."""
+    world = full(5)
+    world.positions = None
+    old = world.append(1)
+    world.now += 42 * MINUTE
+    fresh = world.append(0, 1)
+    world.store(0, fresh)
+    world.append(0, 5, at=START + MINUTE)
+    on_demand = world.auditor().audit(START, world.now + MINUTE)
+    world.append(1, at=world.now + HOUR)
+    with_future = world.auditor().audit(START, world.now + 2 * HOUR)
+
+    assert len(old) == 1
+    assert told(on_demand.counts) == {"stored": 11, "not_yet": 5, "lost": 1}
+    assert told(with_future.counts) == {"stored": 11, "not_yet": 6, "lost": 1}
