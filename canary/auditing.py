@@ -49,6 +49,7 @@ def limits(config: Config) -> Limits:
         passed_grace=canary.passed_grace,
         lost_after=canary.lost_after,
         messages=told.max_messages,
+        tiered=told.max_tiered_messages,
         ranges=told.max_gaps,
         offsets=told.max_offsets,
         seconds=told.max_seconds,

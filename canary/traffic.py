@@ -26,11 +26,13 @@ class CannotAskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One partition: what Kafka keeps of it is `[start, end)`; below `stable` no transaction is open."""
+    """One partition: what Kafka keeps of it is `[start, end)`, and in tiered storage what is before `local`.
+    Before `stable` no transaction is open."""
 
     start: int
     end: int
     stable: int
+    local: int = 0
 
 
 @dataclass(frozen=True, slots=True)

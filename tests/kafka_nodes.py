@@ -1,6 +1,7 @@
 """Nodes of a real Apache Kafka with settings of a test's own; skipped where it cannot run, but not in CI."""
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,17 @@ def base(number: int, folder: Path, *, ports: tuple[int, int], replicas: int) ->
         settings[f"{kind}.replication.factor"] = str(replicas)
     settings["offsets.topic.num.partitions"] = "1"
     return settings
+
+
+def jar_of_tests(artifact: str) -> Path:
+    """What Apache Kafka's own tests use of one of its parts, kept beside the jars of that version."""
+    kept = apache.jars().parent / f"{artifact}-{apache.VERSION}-test.jar"
+    if not kept.exists():
+        what = f"org.apache.kafka:{artifact}:{apache.VERSION}:jar:test"
+        copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={what}"]
+        target = f"-DoutputDirectory={kept.parent}"
+        subprocess.run([*copy, target], cwd=kept.parent, check=True, timeout=120, stdin=subprocess.DEVNULL)
+    return kept
 
 
 @contextmanager

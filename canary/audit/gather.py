@@ -14,7 +14,7 @@ from canary.audit.work import Limits, Work
 from canary.traffic import CannotAskError, ReadBack, Times
 from canary.values import Now
 from reconcile.amended import overlaid, still_explained
-from reconcile.offsets import Range, budgeted, holes, joined
+from reconcile.offsets import Range, appended, budgeted, holes, joined
 from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, worth_reading
 
 NEIGHBOURS = 3
@@ -77,14 +77,12 @@ class Gatherer:
         self._foreign = all_of_it
         if not all_of_it:
             self._times = work.times(self._limits.slack)
-        taken, left = budgeted(self._worth(work, gaps), self._limits.messages)
+        taken, over = self._budgeted(work, self._worth(work, gaps))
         beside = [] if all_of_it or proven else _beside(work, taken, gaps)
         back = self._topic.read(
             [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
         )
-        unread = back.unread or f"more than {self._limits.messages} messages to read back"
-        if left and not back.unread:
-            self._notes.append(f"{sum(one.size for one in left)} offsets of gaps were over the budget")
+        unread = back.unread or over
         self._settle(work)  # from here on the table's answers count against an event
         neighbours = _at(back.messages, beside)
         known = [] if by_id or proven else back.messages if all_of_it else neighbours
@@ -115,6 +113,19 @@ class Gatherer:
             )
             worth.append(worth_reading(gap, evidence))
         return joined(worth)
+
+    def _budgeted(self, work: Work, worth: Sequence[Range]) -> tuple[list[Range], str]:
+        """What of it may be read back, and why not the rest. Tiered storage is slow and costs by request."""
+        logs, limits = work.state.logs, self._limits
+        tiered = joined(one.clip(one.start, logs[one.partition].local) for one in worth)
+        local = [one.clip(logs[one.partition].local, one.end) for one in worth]
+        some, left = budgeted(tiered, min(limits.tiered, limits.messages))
+        taken, more = budgeted(joined([*some, *local]), limits.messages)
+        over = [f"more than {limits.tiered} messages to read back from tiered storage"] if left else []
+        over += [f"more than {limits.messages} messages to read back"] if more else []
+        if over:
+            self._notes.append(f"{appended([*left, *more])} offsets of gaps were over the budget")
+        return taken, " or ".join(over)
 
     def _ask_ids(self, messages: Sequence[Message]) -> None:
         try:

@@ -18,7 +18,7 @@ class Limits:
     ----------
     slack: how far record times may lie outside of the window that their offsets belong to.
     passed_grace, lost_after: as for canaries.
-    messages: records that may be read back for one window.
+    messages, tiered: records that may be read back for one window, and from tiered storage.
     ranges: gaps that are told apart in one window.
     offsets: a window with more of them is counted in halves.
     seconds: how long a window may take.
@@ -29,6 +29,7 @@ class Limits:
     passed_grace: timedelta = timedelta(seconds=2)
     lost_after: timedelta = timedelta(minutes=30)
     messages: int = 100_000
+    tiered: int = 10_000
     ranges: int = 2_000
     offsets: int = 20_000_000
     seconds: timedelta = timedelta(seconds=60)

@@ -24,6 +24,7 @@ class AuditConfig(Table):
     topic_column: Text | None = None
     tolerance: Annotated[Number, Field(ge=0, lt=1)] = 0.001
     max_messages: Annotated[Count, Field(ge=1, le=1_000_000)] = 100_000
+    max_tiered_messages: Annotated[Count, Field(ge=0, le=1_000_000)] = 10_000
     max_gaps: Annotated[Count, Field(ge=1, le=5_000)] = 2_000
     max_offsets: Annotated[Count, Field(ge=1_000)] = 20_000_000
     max_seconds: Duration = timedelta(minutes=2)

@@ -4,9 +4,9 @@ No group, no commit, and nothing is read but what was asked for. Only committed 
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
 from canary.edges.kafka import audit_requests, requests
 from canary.edges.kafka.client import Client, TroubleError
@@ -19,7 +19,7 @@ from canary.traffic import CannotAskError, Log, ReadBack, Refuses, TopicState
 from canary.values import Now
 from reconcile.offsets import Range
 
-V = TypeVar("V", int, int | None)
+Question = Callable[..., Coroutine[Any, Any, Mapping[Place, int | None]]]
 
 ESTIMATE_FROM = timedelta(minutes=5)
 """A topic whose oldest record is younger than this says nothing about how long records are kept."""
@@ -42,6 +42,7 @@ class TopicAudit:
         try:
             client = self._client()
             start = self._offsets(client, self.topic, requests.EARLIEST)
+            local = self._local(client, self.topic)
             stable = self._offsets(client, self.topic, requests.LATEST, audit_requests.COMMITTED)
             end = self._offsets(client, self.topic, requests.LATEST)
             positions, unreadable = self._positions(client)
@@ -52,7 +53,7 @@ class TopicAudit:
         return TopicState(
             topic=self.topic,
             id=self._cluster.topics[self.topic].id,
-            logs={p: Log(start[p] or 0, end[p] or 0, stable[p] or 0) for p in start},
+            logs={p: Log(start[p] or 0, end[p] or 0, stable[p] or 0, local[p] or 0) for p in start},
             positions=positions,
             positions_unreadable=unreadable,
             read_at=read_at,
@@ -73,6 +74,7 @@ class TopicAudit:
         back = Fetchback(self._cluster, self.topic, gaps, timeout=self._timeout)
         try:
             client = self._client()
+            back.local = self._local(client, self.topic)
             while back.left and not self._stopped:
                 if self._now() >= until:
                     back.why = "the seconds of its budget were used up"
@@ -105,6 +107,7 @@ class TopicAudit:
         end = self._offsets(client, topic, requests.LATEST, audit_requests.COMMITTED)
         gaps = [Range(p, start, end[p] or 0) for p, start in first.items() if start is not None]
         back = Fetchback(self._cluster, topic, gaps, timeout=self._timeout)
+        back.local = self._local(client, topic)
         while back.left and back.fetched < most and self._now() < until and not self._stopped:
             back.round(client)
         if back.left:
@@ -141,6 +144,13 @@ class TopicAudit:
     def _offsets(
         self, client: Client, topic: str, which: int, isolation: int = audit_requests.UNCOMMITTED
     ) -> dict[int, int | None]:
+        return self._asked(client, topic, audit_requests.offsets_at, which, isolation)
+
+    def _local(self, client: Client, topic: str) -> dict[int, int | None]:
+        return self._asked(client, topic, audit_requests.local_starts)
+
+    def _asked(self, client: Client, topic: str, question: Question, *about: int) -> dict[int, int | None]:
+        """Of each partition's leader."""
         leaders: dict[int, list[Place]] = {}
         for partition, leader in self._cluster.topics[topic].leaders.items():
             if leader < 0:
@@ -149,9 +159,7 @@ class TopicAudit:
             leaders.setdefault(leader, []).append((topic, partition))
         found: dict[int, int | None] = {}
         for node, places in leaders.items():
-            told = client.ask(
-                audit_requests.offsets_at, client, node, places, which, isolation, until=self._until()
-            )
+            told = client.ask(question, client, node, places, *about, until=self._until())
             found.update({partition: offset for (_, partition), offset in told.items()})
         return dict(sorted(found.items()))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from canary.edges.kafka import requests
 from canary.edges.kafka.batches import Record, UnreadableError, batches
@@ -30,12 +30,14 @@ reads from slow storage answers with nothing, too."""
 
 
 class Fetchback:
-    """Work in progress: `left` is what has not been read, `why` what stopped it."""
+    """Work in progress: `left` is what has not been read, `why` what stopped it. What lies before `local` is
+    in tiered storage, where an empty answer may be a slow one, however often it comes."""
 
     def __init__(self, cluster: Cluster, topic: str, gaps: Sequence[Range], *, timeout: float) -> None:
         self.left = joined(gaps)
         self.fetched = 0
         self.why = ""
+        self.local: Mapping[int, int | None] = {}
         self._cluster = cluster
         self._topic = topic
         self._timeout = timeout
@@ -80,7 +82,8 @@ class Fetchback:
         for one in ranges:
             self._stuck[one] += 1
             if self._stuck[one] >= EMPTY_AFTER:
-                self._give_up(one, f"topic {self._topic}, partition {one.partition} does not answer")
+                silent = "'s tiered storage" if self._tiered(one) else ""
+                self._give_up(one, f"topic {self._topic}, partition {one.partition}{silent} does not answer")
 
     def _take(self, answer: Fetched, one: Range) -> None:
         if answer.error == requests.OUT_OF_RANGE:
@@ -110,10 +113,13 @@ class Fetchback:
             return
         self.fetched += came
         self._a_message = len(answer.data) / came if came else self._a_message
-        self._empty[one] += at == one.start and answer.complete
+        self._empty[one] += at == one.start and answer.complete and not self._tiered(one)
         if self._empty[one] >= EMPTY_AFTER:
             at = min(answer.end, one.end)  # nothing is kept below the end
         self._done(Range(one.partition, one.start, min(at, one.end)))
+
+    def _tiered(self, one: Range) -> bool:
+        return one.start < (self.local.get(one.partition) or 0)
 
     def _done(self, part: Range) -> None:
         self._read.append(part)

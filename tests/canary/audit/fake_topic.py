@@ -24,7 +24,8 @@ class FakeTopic:
         if world.down:
             raise CannotAskError("connection refused")
         logs = {
-            p: Log(world.log_start.get(p, 0), len(entries), len(entries)) for p, entries in world.logs.items()
+            p: Log(world.log_start.get(p, 0), len(entries), len(entries), world.local.get(p, 0))
+            for p, entries in world.logs.items()
         }
         return TopicState(
             topic="topic",

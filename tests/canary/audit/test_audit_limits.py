@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.audit import Verdict
+from canary.audit import Limits, Verdict
+from canary.audit.report import reasons
 from canary.audit.work import Start
 from canary.traffic import CannotAskError, Method, Waiting
-from reconcile.traffic import Policy
+from reconcile.traffic import Fate, Policy
 from tests.canary.audit.auditing import GRACE, audited, full, told
 from tests.canary.audit.world import START, Row, World
 
@@ -121,6 +122,19 @@ def test_a_window_that_cannot_be_counted_is_unaudited() -> None:
 
     assert told(report.counts) == {"unaudited": 40}
     assert report.verdict(GRACE) is Verdict.UNKNOWN
+
+
+def test_of_tiered_storage_less_is_read_back() -> None:
+    """It has a cap of its own, which takes nothing from what lies on the brokers."""
+    world = full(500)
+    world.rows = [row for row in world.rows if row.offset == 499]
+    world.local = {0: 400, 1: 0}
+    report = audited(world, Limits(tiered=50))
+
+    assert told(report.counts) == {"stored": 2, "lost": 50 + 99 + 499, "unaudited": 350}
+    assert reasons(report.runs, Fate.UNAUDITED) == {
+        "more than 50 messages to read back from tiered storage": 350
+    }
 
 
 def test_a_loss_is_not_believed_when_the_table_cannot_be_asked_again() -> None:

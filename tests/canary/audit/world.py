@@ -10,15 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 from canary.audit import Auditor, Limits
 from canary.audit.protocols import Table
-from canary.traffic import (
-    CannotAskError,
-    Method,
-    Refuses,
-    Strays,
-    Times,
-    Twice,
-    Waiting,
-)
+from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice, Waiting
 from reconcile.offsets import BLOCK, Block, Range, holes, joined, within
 from reconcile.traffic import Policy
 from tests.canary.audit.fake_topic import FakeTopic
@@ -59,6 +51,7 @@ class World:
     topic_id: UUID = field(default_factory=uuid4)
     logs: dict[int, list[Entry]] = field(default_factory=lambda: {0: [], 1: []})
     log_start: dict[int, int] = field(default_factory=dict)
+    local: dict[int, int] = field(default_factory=dict)
     positions: dict[int, int] | None = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     letters: dict[str, str] = field(default_factory=dict)

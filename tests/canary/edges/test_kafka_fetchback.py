@@ -56,10 +56,16 @@ def read_back(brokers: Brokers, gaps: Sequence[Range], leaders: Mapping[int, int
     return fetched(brokers, gaps, leaders).result(Reading())
 
 
-def fetched(brokers: Brokers, gaps: Sequence[Range], leaders: Mapping[int, int]) -> Fetchback:
+def fetched(
+    brokers: Brokers,
+    gaps: Sequence[Range],
+    leaders: Mapping[int, int],
+    local: Mapping[int, int | None] | None = None,
+) -> Fetchback:
     topic = Topic(TOPIC, 0, "", uuid4(), leaders)
     cluster = cast(Cluster, SimpleNamespace(topics={TOPIC: topic}))
     back = Fetchback(cluster, TOPIC, gaps, timeout=1.0)
+    back.local = local or {}
     while back.left:
         back.round(cast(Client, brokers))
     return back
@@ -90,6 +96,16 @@ def test_enough_empty_answers_prove_that_nothing_is_kept_there() -> None:
 
     assert (gone.unread, gone.read, found(gone)) == ("", [gap], [])
     assert ("does not answer" in held.unread, held.read) == (True, [])
+
+
+def test_no_number_of_empty_answers_proves_that_tiered_storage_keeps_nothing() -> None:
+    """Its broker answers with nothing as long as that storage has not; what lies on the broker is proven."""
+    gap = Range(0, 0, 1)
+    slow = fetched(Brokers(1, {0: EMPTY_AFTER}), [gap], {0: 1}, local={0: 1}).result(Reading())
+    local = fetched(Brokers(1, {0: EMPTY_AFTER}), [gap], {0: 1}, local={0: 0}).result(Reading())
+
+    assert (slow.unread, slow.read) == ("topic events, partition 0's tiered storage does not answer", [])
+    assert (local.unread, local.read) == ("", [gap])
 
 
 def test_dead_letters_that_could_not_be_read_are_missed() -> None:
