@@ -21,6 +21,13 @@ from reconcile.offsets import Range
 
 Question = Callable[..., Coroutine[Any, Any, Mapping[Place, int | None]]]
 
+RETENTION = "retention.ms"
+TIERED = ("remote.storage.enable", "confluent.tier.enable", "redpanda.remote.read")
+"""What turns a topic's tiered storage on: Apache Kafka's (KIP-405), Confluent's, Redpanda's."""
+
+EVERYTHING = 2**63 - 1
+"""Behind all offsets."""
+
 ESTIMATE_FROM = timedelta(minutes=5)
 """A topic whose oldest record is younger than this says nothing about how long records are kept."""
 
@@ -36,12 +43,14 @@ class TopicAudit:
         self._timeout = settings.timeout.total_seconds()
         self._stopped = False
         self._cluster = Cluster(settings.access, sorted({settings.topic, *settings.dead_letters}))
+        self._told: dict[str, Mapping[str, str] | None] = {}
 
     def state(self) -> TopicState:
         """The topic now. Raises `CannotAskError`."""
         try:
             client = self._client()
             start = self._offsets(client, self.topic, requests.EARLIEST)
+            self._learn(client, self.topic)
             local = self._local(client, self.topic)
             stable = self._offsets(client, self.topic, requests.LATEST, audit_requests.COMMITTED)
             end = self._offsets(client, self.topic, requests.LATEST)
@@ -53,7 +62,7 @@ class TopicAudit:
         return TopicState(
             topic=self.topic,
             id=self._cluster.topics[self.topic].id,
-            logs={p: Log(start[p] or 0, end[p] or 0, stable[p] or 0, local[p] or 0) for p in start},
+            logs={p: Log(start[p] or 0, end[p] or 0, stable[p] or 0, local.get(p, 0)) for p in start},
             positions=positions,
             positions_unreadable=unreadable,
             read_at=read_at,
@@ -107,6 +116,7 @@ class TopicAudit:
         end = self._offsets(client, topic, requests.LATEST, audit_requests.COMMITTED)
         gaps = [Range(p, start, end[p] or 0) for p, start in first.items() if start is not None]
         back = Fetchback(self._cluster, topic, gaps, timeout=self._timeout)
+        self._learn(client, topic)
         back.local = self._local(client, topic)
         while back.left and back.fetched < most and self._now() < until and not self._stopped:
             back.round(client)
@@ -146,8 +156,28 @@ class TopicAudit:
     ) -> dict[int, int | None]:
         return self._asked(client, topic, audit_requests.offsets_at, which, isolation)
 
-    def _local(self, client: Client, topic: str) -> dict[int, int | None]:
-        return self._asked(client, topic, audit_requests.local_starts)
+    def _learn(self, client: Client, topic: str) -> None:
+        """How the topic is kept, as far as we may know it."""
+        names = [RETENTION, *TIERED]
+        try:
+            told = client.ask(audit_requests.settings, client, topic, names, until=self._until())
+        except TroubleError:
+            told = None
+        self._told[topic] = told
+
+    def _local(self, client: Client, topic: str) -> dict[int, int]:
+        """Where tiered storage ends; nothing of a topic that has none. A topic that has it, of a broker that
+        does not say where it ends, may have all there."""
+        told = self._told.get(topic)
+        if told is not None and all(told.get(name) != "true" for name in TIERED):
+            return {}
+        leaders = self._cluster.topics[topic].leaders
+        try:
+            found = self._asked(client, topic, audit_requests.local_starts)
+        except TroubleError:
+            found = {}
+        unsaid = 0 if told is None else EVERYTHING
+        return {p: unsaid if found.get(p) is None else found[p] or 0 for p in leaders}
 
     def _asked(self, client: Client, topic: str, question: Question, *about: int) -> dict[int, int | None]:
         """Of each partition's leader."""
@@ -176,13 +206,11 @@ class TopicAudit:
 
     def _retention(self, client: Client, start: Mapping[int, int | None]) -> tuple[timedelta | None, str]:
         """As configured; else estimated from the age of the oldest records, where some were removed."""
-        try:
-            told = client.ask(audit_requests.retention, client, self.topic, until=self._until())
-        except TroubleError:
-            told = None
-        if told is not None:
-            forever = told < 0 or told > timedelta(days=36_500).total_seconds() * 1000
-            return (None, "kept for ever") if forever else (timedelta(milliseconds=told), "retention.ms")
+        configured = (self._told.get(self.topic) or {}).get(RETENTION)
+        if configured is not None:
+            kept = int(configured)
+            forever = kept < 0 or kept > timedelta(days=36_500).total_seconds() * 1000
+            return (None, "kept for ever") if forever else (timedelta(milliseconds=kept), RETENTION)
         removed = [Range(p, first, first + 1) for p, first in start.items() if first]
         if not removed:
             return None, "not known"

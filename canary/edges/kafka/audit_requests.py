@@ -60,22 +60,21 @@ async def offsets_at(
 
 
 async def local_starts(client: Client, node: object, places: Sequence[Place]) -> Mapping[Place, int | None]:
-    """By partition where tiered storage ends; None of a broker that knows no such storage."""
+    """By partition where tiered storage ends; None of a broker that does not know the question."""
     if client.highest(ListOffsetsRequest) < _KNOWS_TIERS:
         return dict.fromkeys(places)
     return await offsets_at(client, node, places, _EARLIEST_LOCAL, UNCOMMITTED, strange=_STRANGE)
 
 
-async def retention(client: Client, topic: str) -> int | None:
-    """`retention.ms` of a topic, -1 for ever; None where we may not know it."""
+async def settings(client: Client, topic: str, names: Sequence[str]) -> Mapping[str, str] | None:
+    """These settings of a topic, as far as its broker has them; None where we may not know them."""
     resource = DescribeConfigsRequest.DescribeConfigsResource
-    asked = resource(resource_type=_TOPIC, resource_name=topic, configuration_keys=["retention.ms"])
+    asked = resource(resource_type=_TOPIC, resource_name=topic, configuration_keys=list(names))
     request = DescribeConfigsRequest(
         resources=[asked], include_synonyms=False, include_documentation=False, max_version=3
     )
     response = await client.send(request, await client.connect())
     for result in response.results:
-        for config in result.configs or ():
-            if result.error_code == NONE and config.name == "retention.ms" and config.value is not None:
-                return int(config.value)
+        if result.error_code == NONE:
+            return {one.name: one.value for one in result.configs or () if one.value is not None}
     return None

@@ -37,7 +37,7 @@ class Fetchback:
         self.left = joined(gaps)
         self.fetched = 0
         self.why = ""
-        self.local: Mapping[int, int | None] = {}
+        self.local: Mapping[int, int] = {}
         self._cluster = cluster
         self._topic = topic
         self._timeout = timeout
@@ -119,7 +119,7 @@ class Fetchback:
         self._done(Range(one.partition, one.start, min(at, one.end)))
 
     def _tiered(self, one: Range) -> bool:
-        return one.start < (self.local.get(one.partition) or 0)
+        return one.start < self.local.get(one.partition, 0)
 
     def _done(self, part: Range) -> None:
         self._read.append(part)

@@ -60,7 +60,7 @@ def fetched(
     brokers: Brokers,
     gaps: Sequence[Range],
     leaders: Mapping[int, int],
-    local: Mapping[int, int | None] | None = None,
+    local: Mapping[int, int] | None = None,
 ) -> Fetchback:
     topic = Topic(TOPIC, 0, "", uuid4(), leaders)
     cluster = cast(Cluster, SimpleNamespace(topics={TOPIC: topic}))
