@@ -12,6 +12,18 @@ from reconcile.traffic import Message
 Refuses = Callable[[Mapping[str, object]], str]
 """Why a table could not hold an event, by the types of its columns; "" where nothing speaks against it."""
 
+Removes = Callable[[Mapping[str, object], datetime | None], str]
+"""Why a table may have removed the row of an event, with its record's time, by now; "" where it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What a table can hold, and for how long; `ttl` as its owner wrote it, "" where rows stay."""
+
+    refuses: Refuses = lambda _: ""
+    removes: Removes = lambda _, __: ""
+    ttl: str = ""
+
 
 class CannotAskError(Exception):
     """A part of the pipeline could not be asked. `over_budget`: the question was too large for our limits;

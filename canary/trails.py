@@ -46,7 +46,8 @@ class Searched:
     """One topic or table, searched.
 
     `side` is "" for the stage's own place. `gap` says why an empty `finds` does not prove that the event is
-    not there; "" where it does. `read` counts the messages or rows that it took, `notes` what is odd.
+    not there; "" where it does. `read` counts the messages or rows that it took, `notes` what is odd. Of what
+    came before `kept_since` a table may have removed rows; None where it keeps them.
     """
 
     stage: str
@@ -56,6 +57,7 @@ class Searched:
     gap: str = ""
     read: int = 0
     notes: tuple[str, ...] = ()
+    kept_since: datetime | None = None
 
     @property
     def complete(self) -> bool:

@@ -142,10 +142,22 @@ def _by_time(evidence: Evidence, stage: str, words: str) -> Verdict:
     return Verdict(State.UNKNOWN, f"it was seen in {stage} and not behind it, where it may yet come: {told}")
 
 
+def _removed(evidence: Evidence) -> str:
+    """Why the row of an event of this age may have been in the last stage and be gone; "" where it is not."""
+    times = [find.at for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)]
+    known = [at for at in times if at is not None]
+    for one in evidence.of(evidence.stages[-1], ""):
+        if one.kept_since is not None and (len(known) < len(times) or min(known) < one.kept_since):
+            return f"{one.place} may have removed it by its TTL"
+    return ""
+
+
 def _named(evidence: Evidence, verdict: Verdict) -> Verdict:
-    """A loss for which the pipeline has written down a reason."""
+    """A loss for which the pipeline has written down a reason, and what may be none: rows are removed too."""
     if verdict.state is not State.LOST:
         return verdict
+    if removed := _removed(evidence):
+        return Verdict(State.UNKNOWN, f"{removed}; {verdict.why}")
     for one in evidence.searched:
         if one.side == WARNING and one.finds:
             why = f"{one.place} has a warning of it: {one.finds[0].reason}; {verdict.why}"

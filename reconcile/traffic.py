@@ -44,7 +44,8 @@ EXPLAINED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One record as it was read back. `error` says why it is none that the table could hold."""
+    """One record as it was read back. `error` says why the table could not hold it, `removed` why it may have
+    removed the row since."""
 
     partition: int
     offset: int
@@ -54,6 +55,7 @@ class Message:
     token: str | None = None
     key: str | None = None
     error: str = ""
+    removed: str = ""
     payload: str | None = None
 
 
@@ -205,6 +207,8 @@ def fate_of(offset: int, evidence: Evidence, *, partition: int) -> tuple[Fate, s
         return Fate.FILTERED, policy
     if message.error:
         return Fate.UNPARSABLE, message.error
+    if message.removed:
+        return Fate.EXPIRED, message.removed
     return _missing(message, evidence)
 
 

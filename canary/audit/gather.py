@@ -22,7 +22,9 @@ NEIGHBOURS = 3
 
 FIRST_IDS = 10
 SAMPLE = 5
-DOUBTED = frozenset({Fate.LOST, Fate.UNPARSABLE, Fate.FILTERED, Fate.DEAD_LETTERED, Fate.UNAUDITED})
+DOUBTED = frozenset(
+    {Fate.LOST, Fate.UNPARSABLE, Fate.FILTERED, Fate.DEAD_LETTERED, Fate.UNAUDITED, Fate.EXPIRED}
+)
 """Fates that rest on the table's having no row."""
 
 NO_MATCH = "the ids of stored events are not found in the table"
@@ -79,9 +81,8 @@ class Gatherer:
             self._times = work.times(self._limits.slack)
         taken, over = self._budgeted(work, self._worth(work, gaps))
         beside = [] if all_of_it or proven else _beside(work, taken, gaps)
-        back = self._topic.read(
-            [*taken, *beside], refuses=self._table.refuses(), payloads=work.payloads, until=work.deadline
-        )
+        holds = self._table.holds()
+        back = self._topic.read([*taken, *beside], holds=holds, payloads=work.payloads, until=work.deadline)
         unread = back.unread or over
         self._settle(work)  # from here on the table's answers count against an event
         neighbours = _at(back.messages, beside)
@@ -91,7 +92,7 @@ class Gatherer:
             self._match_ids(known)
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         told_by = None if by_id or all_of_it else self._table
-        self._passed = passed(work, gaps, told_by, slack=self._limits.slack)
+        self._passed = passed(work, gaps, told_by, slack=self._limits.slack, forgets=bool(holds.ttl))
         runs = self._runs(work, gaps, back, unread, {}, by_id=by_id)
         doubted = _doubted(runs, back)
         if doubted:

@@ -28,11 +28,11 @@ def removed(work: Work, gaps: Sequence[Range]) -> list[Range]:
 
 
 def passed(
-    work: Work, gaps: Sequence[Range], rows_of: Table | None, *, slack: timedelta
+    work: Work, gaps: Sequence[Range], rows_of: Table | None, *, slack: timedelta, forgets: bool
 ) -> Mapping[int, int | None]:
     """How far the consumer ever came, by each partition of which retention removed gaps; None where it may
-    have been anywhere. `rows_of` is None where a row at an offset does not show that the consumer was there.
-    Raises `CannotAskError`."""
+    have been anywhere. `rows_of` is None where a row at an offset does not show that the consumer was there;
+    `forgets` when the table removes old rows. Raises `CannotAskError`."""
     reached = {part.partition for part in removed(work, gaps)}
     if work.held or work.state.positions_unreadable:
         return dict.fromkeys(reached, 0 if work.held else None)
@@ -40,7 +40,7 @@ def passed(
     for one in reached:
         now, before = work.state.positions.get(one), work.known.passed.get(one, 0)
         rows_end = _rows_end(rows_of, work, one, slack, ever=now is None) if rows_of is not None else None
-        found[one] = came(now, before=before, rows_end=rows_end)
+        found[one] = came(now, before=before, rows_end=None if forgets and not rows_end else rows_end)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
 
-from canary.traffic import Method, ReadBack, Refuses, Strays, Times, TopicState, Twice, Waiting
+from canary.traffic import Holds, Method, ReadBack, Strays, Times, TopicState, Twice, Waiting
 from reconcile.offsets import Block, Range
 
 
@@ -21,7 +21,7 @@ class Topic(Protocol):
         """By partition the first offset of this time or later; None where there is none yet."""
         ...
 
-    def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
+    def read(self, gaps: Sequence[Range], *, holds: Holds, payloads: bool, until: datetime) -> ReadBack:
         """Exactly these offsets, until a time on our line; never raises."""
         ...
 
@@ -96,8 +96,8 @@ class Table(Protocol):
         """Rows and distinct ids of exactly these times."""
         ...
 
-    def refuses(self) -> Refuses:
-        """What no row can be made of."""
+    def holds(self) -> Holds:
+        """What no row can be made of, and what may have been removed."""
         ...
 
     def costs(self) -> Counter[str]:

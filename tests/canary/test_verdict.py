@@ -1,5 +1,6 @@
 """What is said of one event, from what was found of it: never a loss without proof, never a find left out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -120,6 +121,17 @@ def test_a_sibling_proves_nothing() -> None:
     sibling = Searched("events", "recent", SIBLING, (FIND,))
 
     assert judged([*places("raw", "processed"), sibling], PASSED, PASSED) is State.LOST
+
+
+@pytest.mark.parametrize(("kept", "state"), [(-6, State.LOST), (-4, State.UNKNOWN), (None, State.LOST)])
+def test_what_a_table_may_have_removed_is_no_loss(kept: int | None, state: State) -> None:
+    """Its TTL is over for events of such an age."""
+    since = None if kept is None else NOW + timedelta(minutes=kept)
+    searched = [replace(one, kept_since=since) for one in places("raw", "processed")]
+    undated = [replace(one, finds=tuple(replace(find, at=None) for find in one.finds)) for one in searched]
+
+    assert judged(searched, PASSED, PASSED) is state
+    assert judged(undated, PASSED, PASSED) is (State.LOST if kept is None else State.UNKNOWN)
 
 
 def test_an_alternate_counts_as_its_stage() -> None:

@@ -270,7 +270,7 @@ def test_dead_letters_are_told_with_their_reasons(front: ClickHouseFront, edge: 
 
 def test_what_no_row_can_be_made_of(edge: TableAudit) -> None:
     """By the types of the columns; the value itself is not told."""
-    refuses = edge.refuses()
+    refuses = edge.holds().refuses
 
     assert refuses({"uuid": str(uuid4()), "timestamp": "2026-01-01 00:00:00", "team_id": "7"}) == ""
     assert refuses({"uuid": "secret"}) == "field uuid: this text is no UUID"

@@ -30,6 +30,7 @@ MESSAGES = st.builds(
     id=st.none() | IDS,
     event=st.sampled_from([None, "dropped", "kept"]),
     error=st.sampled_from(["", "no JSON"]),
+    removed=st.sampled_from(["", "", "its TTL is over"]),
 )
 EVIDENCE = st.builds(
     Evidence,
@@ -140,6 +141,7 @@ def test_a_loss_is_read_back_and_found_nowhere(gap: Range, evidence: Evidence) -
             assert message.id not in evidence.letters
             assert message.event != "dropped"
             assert not message.error
+            assert not message.removed
             assert not evidence.unsure
             assert not evidence.no_ids
             assert message.id is None or not evidence.letters_unread

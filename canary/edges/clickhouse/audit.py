@@ -15,6 +15,7 @@ from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.consumers import unread_from
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
+from canary.edges.clickhouse.lifetimes import lifetimes, may_remove
 from canary.edges.clickhouse.methods import tells_offsets, with_sibling, without_sibling
 from canary.edges.clickhouse.queue import DistributionQueue
 from canary.edges.clickhouse.refusals import refuses
@@ -22,7 +23,7 @@ from canary.edges.clickhouse.rows import Row
 from canary.edges.clickhouse.schema import Column, Shape
 from canary.edges.clickhouse.session import Session
 from canary.edges.clickhouse.settings import Settings
-from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice, Waiting
+from canary.traffic import CannotAskError, Holds, Method, Strays, Times, Twice, Waiting
 from canary.values import Now
 from reconcile.offsets import Block, Range, holes, joined
 
@@ -52,6 +53,7 @@ class TableAudit:
     def __init__(self, settings: Settings, options: AuditOptions, *, now: Now) -> None:
         self._settings = settings
         self._options = options
+        self._now = now
         self._session = Session(settings, settings.url, now=now)
         self._catalog = Catalog(settings, now)
         self._queue = DistributionQueue(settings, now=now) if settings.queue_cluster else None
@@ -214,13 +216,17 @@ class TableAudit:
             row = next(iter(self._rows(audit_sql.counted(self._main(), times))), {})
         return int(row.get("rows") or 0), int(row.get("distinct") or 0)
 
-    def refuses(self) -> Refuses:
-        """What no row can be made of."""
+    def holds(self) -> Holds:
+        """What no row can be made of, and what the table's TTL may have removed."""
         with self._asking():
             rows = self._session.catalog(
                 sql.about_columns(self._settings.database, self._settings.table)
             ).rows
-        return refuses({str(row["name"]): str(row["type"]) for row in rows})
+        place = self._main()
+        kept = lifetimes(place.shape.ttl)
+        removes = may_remove(kept, kafka_time=place.kafka_time, now=self._now)
+        types = {str(row["name"]): str(row["type"]) for row in rows}
+        return Holds(refuses(types), removes, ttl=place.shape.ttl)
 
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""

@@ -15,6 +15,7 @@ Place = tuple[str, str]
 
 _MERGES = re.compile(r"(Replacing|Coalescing|Aggregating|Summing)MergeTree$")
 _DISTRIBUTED = re.compile(r"^Distributed\(")
+_TTL = re.compile(r"\sTTL\s(.+?)(?:\sSETTINGS\s|$)", re.DOTALL)
 _HARMLESS_CALLS = frozenset({"coalesce", "ifnull", "assumenotnull"})
 
 
@@ -52,7 +53,7 @@ class Shape:
 
     `columns` by logical name ("id" always there); `arrival` is an expression that an index or key
     knows and that tells when a row came, whatever the event's own timestamp says. `known_keys` is False
-    where the local table behind a Distributed one could not be read.
+    where the local table behind a Distributed one could not be read. `ttl` says how long rows are kept.
     """
 
     database: str
@@ -65,6 +66,7 @@ class Shape:
     merges: bool = False
     known_keys: bool = True
     reason: Column | None = None
+    ttl: str = ""
 
     @property
     def place(self) -> str:
@@ -203,7 +205,14 @@ def shape(
         merges=bool(_MERGES.search(keys.engine)),
         known_keys=not (distributed and local is None) and "View" not in keys.engine,
         reason=columns.get("reason"),
+        ttl=ttl(keys.engine_full),
     )
+
+
+def ttl(engine_full: str) -> str:
+    """What a table's engine says of how long its rows are kept; "" where they stay."""
+    told = _TTL.search(engine_full)
+    return told.group(1).strip() if told else ""
 
 
 def _is_arrival(expression: str, names: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from canary.edges.clickhouse import sql
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.lifetimes import kept_since, lifetimes
 from canary.edges.clickhouse.pace import Pace
 from canary.edges.clickhouse.rows import Row, Seeing, found, moment
 from canary.edges.clickhouse.schema import Shape
@@ -84,7 +85,12 @@ class TableTracer:
                 sightings = self._ask(shape, question, since=since, until=None, prune=_ANY_DAY)
                 notes.append(f"only what arrived since {since:%Y-%m-%d %H:%MZ} less a day: {blind.reason}")
         finds = tuple(_find(one, payload=question.payload) for one in sightings)
-        return Searched(self.name, table, side, finds, gap=gap, read=self._cost(), notes=tuple(notes))
+        names = self._settings.columns
+        arrivals = {names.get("kafka_time", "_timestamp"), names.get("at", "inserted_at")}
+        kept = kept_since(lifetimes(shape.ttl), arrivals=arrivals, now=self._now())
+        return Searched(
+            self.name, table, side, finds, gap=gap, read=self._cost(), notes=tuple(notes), kept_since=kept
+        )
 
     def _ask(
         self, shape: Shape, question: Question, *, since: datetime, until: datetime | None, prune: sql.Prune

@@ -15,7 +15,7 @@ from canary.edges.kafka.fetchback import Fetchback
 from canary.edges.kafka.requests import Place
 from canary.edges.kafka.stage import Settings
 from canary.edges.kafka.traffic import EPOCH, Reading
-from canary.traffic import CannotAskError, Log, ReadBack, Refuses, TopicState
+from canary.traffic import CannotAskError, Holds, Log, ReadBack, TopicState
 from canary.values import Now
 from reconcile.offsets import Range
 
@@ -77,9 +77,9 @@ class TopicAudit:
         except TroubleError as trouble:
             raise self._failed(trouble) from trouble
 
-    def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
+    def read(self, gaps: Sequence[Range], *, holds: Holds, payloads: bool, until: datetime) -> ReadBack:
         """These offsets and no others, until a time on our line. Trouble is told in `unread`, not raised."""
-        reading = Reading(self._ids, refuses, payloads)
+        reading = Reading(self._ids, holds, payloads)
         back = Fetchback(self._cluster, self.topic, gaps, timeout=self._timeout)
         try:
             client = self._client()

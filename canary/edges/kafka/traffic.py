@@ -9,20 +9,23 @@ from uuid import UUID
 
 from canary.edges.kafka.batches import Header, Record
 from canary.edges.kafka.record import MAX_REASON, REASONS
-from canary.traffic import Refuses
+from canary.traffic import Holds
 from reconcile.traffic import Message
 
 MAX_TEXT = 200
 MAX_SHOWN = 2_000
+ANYTHING = Holds()
+"""A table that takes every event and keeps it."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How messages are read: the fields that may hold the id, what the table refuses, payloads or not."""
+    """How messages are read: the fields that may hold the id, what the table holds, payloads or not."""
 
     ids: Sequence[str] = ("uuid",)
-    refuses: Refuses = lambda _: ""
+    holds: Holds = ANYTHING
     payloads: bool = False
 
 
@@ -32,16 +35,18 @@ def message(record: Record, partition: int, reading: Reading) -> Message:
     named = next((name for name in reading.ids if body.get(name) is not None), None)
     id_ = _plain(body[named]) if named is not None else _from_headers(record.headers)
     if not error:
-        error = reading.refuses(body)
+        error = reading.holds.refuses(body)
+    inner, at = _inner(body), _moment(record.timestamp)
     return Message(
         partition=partition,
         offset=record.offset,
-        at=_moment(record.timestamp),
+        at=at,
         id=id_,
-        event=_text(body.get("event")) or _text(_inner(body).get("event")),
+        event=_text(body.get("event")) or _text(inner.get("event")),
         token=_text(body.get("token")) or _text(body.get("api_key")),
         key=None if record.key is None else record.key.decode("utf-8", "backslashreplace")[:MAX_TEXT],
         error=error,
+        removed=reading.holds.removes({**inner, **body}, at),
         payload=_shown(record.value) if reading.payloads else None,
     )
 

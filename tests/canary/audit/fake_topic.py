@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from canary.traffic import CannotAskError, Log, ReadBack, Refuses, TopicState
+from canary.traffic import CannotAskError, Holds, Log, ReadBack, TopicState
 from reconcile.offsets import Range, joined
 from reconcile.traffic import Message
 
@@ -46,8 +46,8 @@ class FakeTopic:
             found[partition] = next(later, None)
         return found
 
-    def read(self, gaps: Sequence[Range], *, refuses: Refuses, payloads: bool, until: datetime) -> ReadBack:
-        assert refuses({}) == ""
+    def read(self, gaps: Sequence[Range], *, holds: Holds, payloads: bool, until: datetime) -> ReadBack:
+        assert holds.refuses({}) == ""
         assert until > self._world.now
         messages, aborted, read, unread = [], [], [], ""
         for gap in joined(gaps):
@@ -62,6 +62,7 @@ class FakeTopic:
                     aborted.append(Range(gap.partition, offset, offset + 1))
                 elif entry.kind == "record":
                     named = {"id": entry.id, "event": entry.event, "key": entry.id, "error": entry.error}
+                    named["removed"] = holds.removes({}, entry.at)
                     one = Message(gap.partition, offset, entry.at, **named)
                     messages.append(replace(one, payload="payload") if payloads else one)
         return ReadBack(read, messages, joined(aborted), fetched=len(messages), unread=unread)

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from canary.audit.report import reasons
 from canary.audit.work import Known, Limits, Start
 from canary.ledger import Ledger
+from reconcile.traffic import Fate
 from tests.canary.audit.auditing import HOUR, audited, full, told
 from tests.canary.audit.test_calendar import Heard, calendar, ranges
 from tests.canary.audit.world import START, World
@@ -81,6 +83,32 @@ def test_a_position_that_is_forgotten_proves_nothing_where_the_table_has_rows() 
 
     assert told(reached.counts) == {"stored": 40, "expired": 1}
     assert told(never.counts) == {"stored": 20, "lost": 21}
+
+
+def test_what_the_tables_own_ttl_has_removed_is_expired() -> None:
+    """A lawful change: whoever asks for old times cannot tell. What it keeps still is lost as ever."""
+    world = full(20)
+    world.keeps = timedelta(hours=2)
+    world.rows = [row for row in world.rows if row.partition]
+    fresh = audited(world)
+    world.now = START
+    world.append(1, at=START + 2 * HOUR)
+    world.consume(1, without={20})
+    world.now += 2 * HOUR
+    old = audited(world)
+
+    assert told(fresh.counts) == {"stored": 20, "lost": 20}
+    assert told(old.counts) == {"stored": 20, "expired": 20, "lost": 1}
+    assert reasons(old.runs, Fate.EXPIRED) == {"its TTL": 20}
+
+
+def test_an_empty_table_that_forgets_shows_no_consumer_that_never_came() -> None:
+    """Retention and the TTL have both passed, and the group is gone."""
+    world = full(20)
+    world.rows, world.positions, world.log_start = [], {}, {0: 20, 1: 20}
+    world.keeps = timedelta(minutes=30)
+
+    assert told(audited(world, start=FROM_0).counts) == {"expired": 40}
 
 
 def test_what_a_distributed_table_holds_back_is_not_lost_when_kafka_has_it_no_longer() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 from canary.audit import Auditor, Limits
 from canary.audit.protocols import Table
-from canary.traffic import CannotAskError, Method, Refuses, Strays, Times, Twice, Waiting
+from canary.traffic import CannotAskError, Holds, Method, Strays, Times, Twice, Waiting
 from reconcile.offsets import BLOCK, Block, Range, holes, joined, within
 from reconcile.traffic import Policy
 from tests.canary.audit.fake_topic import FakeTopic
@@ -66,6 +66,7 @@ class World:
     waiting: Waiting | None = None
     unread: dict[int, int] = field(default_factory=dict)
     held: list[Row] = field(default_factory=list)
+    keeps: timedelta | None = None
     between: Callable[["World", str], None] = lambda *_: None
     resting: Callable[["World"], None] = lambda _: None
     asked: Counter[str] = field(default_factory=Counter)
@@ -283,8 +284,11 @@ class FakeTable:
         rows = self._rows(times)
         return len(rows), len({row.id for row in rows})
 
-    def refuses(self) -> Refuses:
-        return lambda _: ""
+    def holds(self) -> Holds:
+        keeps, world = self._world.keeps, self._world
+        if keeps is None:
+            return Holds()
+        return Holds(removes=lambda _, at: "its TTL" if at and at + keeps <= world.now else "", ttl="its TTL")
 
     def costs(self) -> Counter[str]:
         asked, self._world.asked = self._world.asked, Counter()

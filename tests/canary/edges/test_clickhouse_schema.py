@@ -57,6 +57,14 @@ def test_a_distributed_table_takes_the_keys_of_its_local_one() -> None:
     assert not _shape(outer).known_keys
 
 
+def test_a_distributed_table_keeps_its_rows_as_long_as_its_local_one() -> None:
+    """Whose TTL stands between its keys and its settings."""
+    outer = _raw("Distributed", "Distributed(c, d, l) SETTINGS a = 1")
+    inner = _raw("MergeTree", "MergeTree ORDER BY uuid TTL t + toIntervalDay(7) SETTINGS a = 1", uuid="UUID")
+    assert _shape(outer, inner).ttl == "t + toIntervalDay(7)"
+    assert _shape(outer).ttl == ""
+
+
 def test_only_some_engines_merge_rows_away() -> None:
     """Two equal rows of a plain MergeTree stay two."""
     assert _shape(_raw("ReplacingMergeTree", uuid="UUID")).merges

@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from canary.clock import Line, SystemClock
 from canary.described import CannotTellError, Description, Keeps, changes
 from canary.edges.kafka import Settings, TopicAudit, TopicDescriber
-from canary.traffic import CannotAskError
+from canary.traffic import CannotAskError, Holds
 from reconcile.offsets import Range
 from tests.contract.topic_labs import KAFKA, Real, apache, real
 
@@ -53,7 +53,7 @@ def value(one: str) -> bytes:
 
 def read(edge: TopicAudit, *gaps: Range) -> Any:
     until = LINE.now() + timedelta(seconds=20)
-    return edge.read(gaps, refuses=lambda _: "", payloads=False, until=until)
+    return edge.read(gaps, holds=Holds(), payloads=False, until=until)
 
 
 def test_aborted_records_and_markers_are_told_apart(lab: Real, edge: Callable[..., TopicAudit]) -> None:

@@ -15,6 +15,7 @@ from kafka.admin import NewTopic
 
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import Settings, TopicAudit
+from canary.traffic import Holds
 from reconcile.offsets import Range
 from tests.kafka_nodes import Node, jar_of_tests, nodes
 
@@ -81,7 +82,7 @@ def tiered(edge: TopicAudit) -> int:
 
 def read(edge: TopicAudit, *gaps: Range) -> Any:
     until = LINE.now() + timedelta(seconds=20)
-    return edge.read(gaps, refuses=lambda _: "", payloads=False, until=until)
+    return edge.read(gaps, holds=Holds(), payloads=False, until=until)
 
 
 def test_what_tiered_storage_does_not_bring_is_not_read(edge: TopicAudit, remote: Path) -> None:

@@ -1,0 +1,54 @@
+"""What a table may have removed by its TTL, in the engine's own words."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from canary.edges.clickhouse import AuditOptions, Settings, TableAudit, TableTracer
+from canary.sandbox.clickhouse import ClickHouseFront
+from canary.trails import Question
+from tests.canary.edges.clickhouse.bench import LINE, PASSWORD
+
+pytestmark = pytest.mark.sandbox
+
+DAY = timedelta(days=1)
+TABLE = """CREATE TABLE IF NOT EXISTS posthog.kept (uuid UUID, team_id Int64, timestamp DateTime64(6, 'UTC'),
+    _timestamp DateTime('UTC')) ENGINE = MergeTree ORDER BY uuid
+    TTL {} SETTINGS index_granularity = 8192"""
+
+
+def settings(front: ClickHouseFront) -> Settings:
+    return Settings(
+        name="table",
+        url=front.url,
+        user="canary",
+        password=lambda: PASSWORD,
+        database="posthog",
+        table="kept",
+        max_queries_per_second=1000,
+    )
+
+
+def test_what_the_ttl_of_a_table_may_have_removed(front: ClickHouseFront) -> None:
+    """Every part of it that removes rows counts; one that packs them does not."""
+    parts = (
+        "timestamp + INTERVAL 1 MONTH WHERE team_id = 7",
+        "_timestamp + INTERVAL 7 DAY DELETE",
+        "_timestamp + INTERVAL 1 DAY RECOMPRESS CODEC(LZ4)",
+    )
+    front.execute(TABLE.format(", ".join(parts)))
+    audit = TableAudit(settings(front), AuditOptions(topics=("topic",)), now=LINE.now)
+    tracer = TableTracer(settings(front), warnings=(), now=LINE.now)
+    holds = audit.holds()
+    searched = tracer.search(Question(uuid4(), LINE.now() - DAY, None, 10))
+    audit.close()
+    tracer.close()
+    now = LINE.now()
+
+    assert "toIntervalDay(7)" in holds.removes({}, now - 7 * DAY)
+    assert holds.removes({}, now - 6 * DAY) == ""
+    assert "toIntervalMonth(1)" in holds.removes({"timestamp": "2026-01-01T00:00:00Z"}, now - DAY)
+    assert holds.ttl
+    assert searched.kept_since is not None  # a time in `timestamp` may be any
+    assert searched.kept_since > now
