@@ -16,6 +16,8 @@ _EXACT = {
     "limit": "0",
     "offset": "0",
     "final": "0",
+    "additional_table_filters": "{}",
+    "additional_result_filter": "",
 }
 _DELAY = "max_replica_delay_for_distributed_queries"
 _WISHES = {"use_query_condition_cache": "0", "optimize_skip_unused_shards": "0", "log_comment": LOG_COMMENT}

@@ -19,6 +19,8 @@ UNSAFE = {
     "result_overflow_mode": "break",
     "limit": "10",
     "final": "1",
+    "additional_table_filters": "{'d.t':'team_id = 1'}",
+    "additional_result_filter": "team_id = 1",
     DELAY: "0",
 }
 
