@@ -90,6 +90,8 @@ class Gatherer:
         if len(back.messages) > len(neighbours):  # else Kafka has no record in the gaps: no id to look for
             self._ask_ids(back.messages)
             self._match_ids(known)
+        if any(m.error for m in (*neighbours, *self._stored(back.messages))):
+            back = replace(back, messages=[replace(m, error="") for m in back.messages])
         self._ask_letters(work, [m for m in back.messages if m.id not in self._found])
         told_by = None if by_id or all_of_it else self._table
         self._passed = passed(work, gaps, told_by, slack=self._limits.slack, forgets=bool(holds.ttl))
@@ -135,6 +137,12 @@ class Gatherer:
                 self._found.setdefault(id_, set()).update(places)
         except CannotAskError as error:
             self._unsure = f"the table could not be asked for ids: {error.reason}"
+
+    def _stored(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that have their row. What we cannot make a row of among them is of another format than ours,
+        and no other is missing for that reason."""
+        places = self._found
+        return [m for m in messages if m.id is not None and (m.partition, m.offset) in places.get(m.id, ())]
 
     def _match_ids(self, known: Sequence[Message]) -> None:
         """Of events that are stored some must be found by their ids, or ids prove nothing here."""

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from canary.audit.work import Start
-from canary.traffic import CannotAskError
+from canary.traffic import CannotAskError, Method
 from tests.canary.audit.auditing import HOUR, audited, full, told
 from tests.canary.audit.world import START, FakeTable, Row, World
 
@@ -83,6 +85,22 @@ def test_every_offset_has_one_fate_where_a_window_looked_up_by_id_cannot_be_coun
     report = world.auditor(table=Uncounted(world)).audit(START, until, start=start)
 
     assert told(report.counts) == {"stored": 40, "lost": 1}
+
+
+@pytest.mark.parametrize("method", ["offset", "sibling"])
+def test_what_we_cannot_parse_is_no_reason_where_such_records_are_stored(method: str) -> None:
+    """The format is another than ours: Avro, or a type that takes more than we thought."""
+    world = World(method=Method(method, "nothing"))
+    world.append(0, 20, error="no JSON")
+    world.consume(0, without={7})
+    foreign = audited(world)
+    world = World(method=Method(method, "nothing"))
+    world.append(0, 20)
+    world.append(0, error="no JSON")
+    world.consume(0, without={20})
+
+    assert told(foreign.counts) == {"stored": 19, "lost": 1}
+    assert told(audited(world).counts) == {"stored": 20, "unparsable": 1}
 
 
 def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> None:
