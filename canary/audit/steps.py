@@ -77,7 +77,8 @@ class Auditor:
         work = self._held(work, notes)
         if work.state.positions_unreadable:
             work = replace(work, unread=self._table.unread_from())
-        work = replace(work, aged=aged(self._topic, work, start, self._limits, ahead=ahead))
+        if not work.held:
+            work = replace(work, aged=aged(self._topic, work, start, self._limits, ahead=ahead))
         report = Report(
             topic=state.topic,
             table=self._table_name,

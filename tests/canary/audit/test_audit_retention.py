@@ -1,5 +1,6 @@
 """What may be said of offsets that Kafka holds no longer, and how old one is that no record time proves."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -117,7 +118,7 @@ def test_what_a_distributed_table_holds_back_is_not_lost_when_kafka_has_it_no_lo
     world.append(0, 20)
     world.hold(0)
     world.log_start = {0: 30}
-    start = Start({0: 0, 1: 0}, ends={0: 30, 1: 10}, topic_id=str(world.topic_id))
+    start = replace(FROM_0, ends={0: 30, 1: 10}, topic_id=str(world.topic_id))
     waits = audited(world, start=start)
     world.release()
 

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from canary.ledger import Ledger
 from canary.traffic import Method
 from tests.canary.audit.test_calendar import WINDOW, Heard, calendar, ranges
@@ -49,7 +51,8 @@ def test_a_restart_remembers_that_the_topic_was_made_again(ledger: Ledger) -> No
     assert [str(one) for report in heard.reports for one in report.lost_ranges] == ["0:2-2", "0:10-19"]
 
 
-def test_a_loss_stays_where_only_counts_can_be_had_any_more(ledger: Ledger) -> None:
+@pytest.mark.parametrize("method", ["count", "none"])
+def test_a_loss_stays_where_nothing_can_be_proven_any_more(ledger: Ledger, method: str) -> None:
     """The table lost its offsets between two audits of a window: what was proven before still stands."""
     world, heard = World(), Heard()
     running = calendar(world, ledger, heard)
@@ -59,11 +62,11 @@ def test_a_loss_stays_where_only_counts_can_be_had_any_more(ledger: Ledger) -> N
     world.now += timedelta(minutes=7)
     running.step()
     world.consume(1)
-    world.method = Method("count", "which")
+    world.method = Method(method, "which")
     world.now += timedelta(minutes=7)
     running.step()
 
     first = ranges(ledger, world)[0]
     assert (first.counts["lost"], first.report["lost"]["replay"]) == (2, ["0:3-4"])
-    assert first.report["method"]["name"] == "count"
+    assert first.report["method"]["name"] == method
     assert sum(first.counts.values()) == 18

@@ -18,6 +18,8 @@ OPS = (
     "lose",
     "replay",
     "set_back",
+    "hold",
+    "release",
     "forget",
     "late",
     "resend",
@@ -48,6 +50,10 @@ CATALOGUE: dict[str, list[Step]] = {
     "a consumer set back, and retention running past": [
         *(("append", 31), ("consume", 0), ("tick", 12), ("set_back", 40), ("expire", 40), ("tick", 24)),
         *(("expire", 40), ("tick", 24), ("consume", 1)),
+    ],
+    "rows held back while retention runs past": [
+        *(("append", 31), ("hold", 0), ("tick", 12), ("expire", 40), ("tick", 24), ("tick", 24)),
+        *(("release", 0), ("tick", 24), ("consume", 1)),
     ],
     "partitions added": [("partition", 0), ("append", 9), ("lose", 5), ("consume", 0), ("tick", 12)],
     "a topic made again": [("again", 0), ("append", 12), ("lose", 4), ("consume", 1), ("tick", 12)],
@@ -106,7 +112,8 @@ def play(one: Pipeline, plan: list[Step]) -> None:
 
 
 def end(one: Pipeline) -> None:
-    """Peace: the consumers come to the end, and all is audited once more."""
+    """Peace: what waits is sent on, the consumers come to the end, and all is audited once more."""
+    one.release(0)
     for partition in one.world.logs:
         one.consume(partition)
     one.tick(24)

@@ -97,10 +97,10 @@ class World:
                 self.store(partition, range(offset, offset + 1))
         self.positions[partition] = end
 
-    def hold(self, partition: int) -> None:
+    def hold(self, partition: int, *, without: AbstractSet[int] = frozenset()) -> None:
         """The consumer comes to the end and commits; its rows wait in a Distributed table's queue."""
         there = len(self.rows)
-        self.consume(partition)
+        self.consume(partition, without=without)
         self.held += self.rows[there:]
         del self.rows[there:]
         self.waiting = Waiting(len(self.held))
