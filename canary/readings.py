@@ -118,7 +118,6 @@ class Reading:
         self.spec = spec
         self.intervals: dict[Place, tuple[Interval, ...]] = {}
         self.progress: dict[Place, Progress] = {}
-        self.next_offsets: dict[Place, int] = {}
         self.partitions: int | None = None
         self.gone: dict[Place, datetime] = {}
         self.blind = NOT_READ
@@ -211,7 +210,6 @@ class Reading:
         self._span = None
         self.gone.pop(key, None)
         self.intervals[key] = extended(self.intervals.get(key, ()), Interval(item.since, item.until))
-        self.next_offsets[key] = item.next_offset
 
     def restore(self, coverage: Iterable[Coverage], positions: Iterable[Position], *, now: datetime) -> None:
         """What the ledger remembers from before a restart, less what a wrong clock wrote of the future:
@@ -287,7 +285,6 @@ class Reading:
         for key in [key for key, since in self.gone.items() if since <= before]:
             self.intervals.pop(key, None)
             self.progress.pop(key, None)
-            self.next_offsets.pop(key, None)
             del self.gone[key]
         self.intervals = {key: kept(items, before) for key, items in self.intervals.items()}
         for progress in self.progress.values():

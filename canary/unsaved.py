@@ -166,6 +166,7 @@ def _join(items: list[Coverage], new: Coverage) -> None:
             max(last.until, new.until),
             new.next_offset,
             last.expired + new.expired,
+            new.topic_id,
         )
         items.pop()
     items.append(new)

@@ -77,8 +77,6 @@ class Difference:
 class Sighting:
     """A canary (or what claims to be one) seen at a stage.
 
-    Parameters
-    ----------
     id: the id as it was found.
     stage: the configured name of the stage.
     place: topic or table it was seen in; differs from the stage's own for an alternate or a dead letter.
@@ -111,8 +109,8 @@ class Sighting:
 class Coverage:
     """One partition has been read without a gap from `since` to `until` (our line).
 
-    `next_offset` is where reading goes on. `expired` counts records that retention removed before they
-    were read; an interval that begins after such a gap does not reach back over it."""
+    `next_offset` is where reading goes on, in the topic of this id ("" where the cluster tells none).
+    `expired` counts records that retention removed unread: an interval never reaches back over them."""
 
     place: str
     partition: int
@@ -120,6 +118,7 @@ class Coverage:
     until: datetime
     next_offset: int
     expired: int = 0
+    topic_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +148,6 @@ class Skew:
 class Look:
     """What one look at a stage brought. `started_at` and `ended_at` are on our line.
 
-    Parameters
-    ----------
     blind: why the stage could not be looked at (one line, no secrets); "" when it could.
     asked: for a table, the ids that were asked for; each is covered to `started_at`, found or not.
     coverage: for a topic, per partition; empty when blind.
@@ -160,8 +157,7 @@ class Look:
     notes: what a person should know (a lookup must scan, partitions were added, a topic made again).
     partitions: how many partitions the stage's own topic has; None where unknown.
     queue: when the queues in front of a table were read (our line), and how many files waited in them.
-    reading, astray: how a topic is read now; how many canaries were not where their keys lead.
-    """
+    reading, astray: how a topic is read now; how many canaries were not where their keys lead."""
 
     stage: str
     started_at: datetime
@@ -183,9 +179,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where reading a topic stopped: (place, partition) -> (next offset, covered until)."""
+    """Where reading stopped: (place, partition) -> (next offset, covered until), and -> the topic's id."""
 
     offsets: Mapping[tuple[str, int], tuple[int, datetime]] = field(default_factory=dict)
+    topic_ids: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

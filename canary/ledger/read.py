@@ -1,6 +1,7 @@
 """What the ledger can be asked. Every function reads within the transaction that it is given."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -129,7 +130,7 @@ def coverage_of(connection: Connection, stage: str, *, since: datetime | None) -
         found = connection.execute(_INTERVALS, {"stage": stage})
     else:
         found = connection.execute(_INTERVALS_SINCE, {"stage": stage, "since": since})
-    return [Coverage(*row[1:]) for row in found]
+    return [replace(Coverage(*row[1:-1]), topic_id=row[-1] or "") for row in found]
 
 
 def last_coverage(connection: Connection, stage: str) -> dict[tuple[str, int], Coverage]:
@@ -140,7 +141,10 @@ def last_coverage(connection: Connection, stage: str) -> dict[tuple[str, int], C
 def resume(connection: Connection, stage: str) -> Resume:
     """Where reading a topic goes on."""
     last = last_coverage(connection, stage)
-    return Resume({where: (one.next_offset, one.until) for where, one in last.items()})
+    return Resume(
+        {where: (one.next_offset, one.until) for where, one in last.items()},
+        {where: one.topic_id for where, one in last.items()},
+    )
 
 
 def positions(connection: Connection, stage: str, *, since: datetime | None) -> list[Position]:

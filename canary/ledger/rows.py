@@ -139,6 +139,7 @@ def coverage_row(stage: str, coverage: Coverage) -> Values:
         micros(coverage.until),
         whole(coverage.next_offset),
         whole(coverage.expired),
+        readable(coverage.topic_id),
     )
 
 

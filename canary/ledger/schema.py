@@ -9,7 +9,7 @@ from alerts.tables import metadata as alerts
 from canary.ledger import tables
 from canary.ledger.errors import LedgerUnusable
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Every version there has been, oldest first. A test holds them against the migrations."""
 
 HEAD = REVISIONS[-1]

@@ -273,4 +273,5 @@ def joined(last: Coverage, told: Coverage) -> Coverage:
         until=told.until,  # an earlier one than we had: a clock was put right
         next_offset=told.next_offset,
         expired=last.expired + told.expired,
+        topic_id=told.topic_id,
     )

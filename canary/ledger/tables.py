@@ -80,6 +80,7 @@ coverage = Table(
     Column("until", Time, nullable=False),
     Column("next_offset", Whole, nullable=False),
     Column("expired", Whole, nullable=False),
+    Column("topic_id", Words),
     sqlite_with_rowid=False,
 )
 

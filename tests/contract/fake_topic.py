@@ -107,6 +107,7 @@ class FakeTopic:
         self._settings = settings
         self._now = now
         self._resume = resume.offsets
+        self._ids = resume.topic_ids
         self._recogniser = Recogniser(marks)
         self._at: dict[Place, _At] = {}
         self._generation: dict[str, int] = {}
@@ -160,11 +161,24 @@ class FakeTopic:
                 for partition in self._broker.topics[topic]:
                     self._at[(topic, partition)] = _At(0, now, now)
             self._generation[topic] = self._broker.generation[topic]
+            if self._forgot(topic):
+                notes.append(f"topic {topic} was made again: reading it from its beginning")
+                self._at.update({(topic, part): _At(0, now, now) for part in self._broker.topics[topic]})
             for partition, log in self._broker.topics[topic].items():
                 if (topic, partition) not in self._at:
                     self._at[(topic, partition)] = self._first((topic, partition), log, now)
         self._met = True
         return notes
+
+    def _forgot(self, topic: str) -> bool:
+        """Whether what was kept of this topic was of another, and is kept no more."""
+        stale = [where for where in self._resume if where[0] == topic]
+        stale = [where for where in stale if self._ids.get(where, "") not in ("", self._id(topic))]
+        self._resume = {where: at for where, at in self._resume.items() if where not in stale}
+        return bool(stale)
+
+    def _id(self, topic: str) -> str:
+        return str(self._broker.generation[topic])
 
     def _first(self, place: Place, log: FakeLog, now: datetime) -> _At:
         if place in self._resume:
@@ -206,7 +220,7 @@ class FakeTopic:
 
     def _coverage(self) -> list[Coverage]:
         return [
-            Coverage(t, p, at.since, at.until, at.offset, at.expired)
+            Coverage(t, p, at.since, at.until, at.offset, at.expired, self._id(t))
             for (t, p), at in sorted(self._at.items())
         ]
 

@@ -54,6 +54,28 @@ def test_a_topic_made_again_is_read_from_its_beginning(bench: Bench) -> None:
     assert any("made again" in note for note in notes)
 
 
+@pytest.mark.needs("remake")
+def test_a_topic_made_again_while_nobody_looked_is_read_from_its_beginning(bench: Bench) -> None:
+    """What an earlier run kept of the old topic's offsets says nothing of a new one that grew past them."""
+    stage = bench.stage()
+    until(stage, clear)
+    first = [bench.canary()[0] for _ in range(3)]
+    looks = until_found(stage, *first)
+    stage.close()
+    bench.lab.remake(bench.topic, 4)
+    again = [bench.canary()[0] for _ in range(5)]
+    later = bench.stage(resume=resume_of(looks[-1]))
+
+    more = until_found(later, *again)
+    more += until(later, clear)
+
+    _, ends = covers(looks, (bench.topic, 0))
+    since, _ = covers(more, (bench.topic, 0))
+    assert [item.id for item in found(more)] == again
+    assert since[0] > ends[-1]  # type: ignore[operator]
+    assert any("made again" in note for look in more for note in look.notes)
+
+
 @pytest.mark.needs("expire")
 def test_what_retention_removed_unread_is_never_covered(bench: Bench) -> None:
     """When retention passes the reader, the lost records are counted and coverage has a gap."""

@@ -101,4 +101,7 @@ def covers(looks: list[Look], place: Place) -> tuple[list[object], list[object]]
 
 
 def resume_of(look: Look) -> Resume:
-    return Resume({(c.place, c.partition): (c.next_offset, c.until) for c in look.coverage})
+    return Resume(
+        {(c.place, c.partition): (c.next_offset, c.until) for c in look.coverage},
+        {(c.place, c.partition): c.topic_id for c in look.coverage},
+    )

@@ -134,7 +134,7 @@ class SeekingTopic(VirtualTopic):
         now = self._now()
         if reading.next_offset < log.start:
             reading.jump(log.start, now=now, expired=log.start - reading.next_offset)
-        before, offset = reading.until or reading.since, reading.next_offset
+        before, offset = reading.not_before, reading.next_offset
         reading.read(len(log.records), end=len(log.records), sent_at=now, complete=False)
         for n, record in list(enumerate(log.records))[offset:]:
             self.read += 1

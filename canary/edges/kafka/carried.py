@@ -160,7 +160,7 @@ class Carried(Fetching):
             partition=reading.partition,
             side=reading.side,
             seen_at=self._now(),
-            not_before=reading.until or reading.since,
+            not_before=reading.not_before,
         )
         look = self._recogniser.sighting
         seen = [item for record in haul.records if (item := look(record, spot)) is not None]

@@ -206,7 +206,7 @@ class Fetching:
             partition=reading.partition,
             side=reading.side,
             seen_at=seen_at,
-            not_before=reading.until or reading.since,
+            not_before=reading.not_before,
         )
         found: list[Sighting] = []
         position = reading.next_offset

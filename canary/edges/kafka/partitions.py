@@ -8,7 +8,7 @@ from canary.edges.kafka import requests
 from canary.edges.kafka.client import Client
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.requests import NO_ID, Place, Topic
-from canary.values import Now, Resume
+from canary.values import Coverage, Now, Resume
 
 ALTERNATE, DEAD_LETTER = "alternate", "dead_letter"
 
@@ -29,6 +29,7 @@ class Partitions:
         self._resume = {
             place: (offset, min(covered, now())) for place, (offset, covered) in resume.offsets.items()
         }  # what a clock in a wrong year wrote of the future covers nothing
+        self._topic_ids = resume.topic_ids
         self._known: dict[str, Topic] = {}
         self._leaders: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
@@ -82,10 +83,22 @@ class Partitions:
             )
         if before is not None and NO_ID not in (before.id, topic.id) and before.id != topic.id:
             self._again(topic)
+        outlived = before is None and self._outlived(topic)
         for partition in topic.leaders:
             place = (topic.name, partition)
             if place not in self.readings and place not in self._unplaced:
                 self._meet(place, side)
+        if outlived:
+            self._again(topic)
+
+    def _outlived(self, topic: Topic) -> bool:
+        """Drop places that an earlier run kept of another topic of this name; say whether none is left."""
+        kept = [place for place in self._resume if place[0] == topic.name]
+        same = {"", str(topic.id)}
+        stale = [p for p in kept if topic.id != NO_ID and self._topic_ids.get(p, "") not in same]
+        self._resume = {place: at for place, at in self._resume.items() if place not in stale}
+        self.generation += bool(stale)
+        return bool(stale) and len(stale) == len(kept)
 
     def _meet(self, place: Place, side: str) -> None:
         """Resume where reading stopped; else read what is new: a new topic's or partition's beginning."""
@@ -113,6 +126,12 @@ class Partitions:
                 self.readings[place].jump(0, now=self._now())
             else:
                 del self.readings[place]
+
+    def coverage(self) -> list[Coverage]:
+        """What is covered of each partition, as far as anything is."""
+        ids = {name: "" if topic.id == NO_ID else str(topic.id) for name, topic in self._known.items()}
+        told = (reading.coverage(ids.get(reading.place, "")) for reading in self.readings.values())
+        return [item for item in told if item is not None]
 
     def leader(self, place: Place) -> int:
         """The broker to read a partition from, -1 when it has none."""

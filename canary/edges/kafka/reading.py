@@ -16,7 +16,7 @@ An open transaction holds back what a committed reader may see: reading then sto
 watermark, and coverage waits with it until the transaction ends. Aborted records were never there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from canary.values import Coverage
@@ -42,8 +42,13 @@ class Reading:
     trouble: str = ""
     trouble_since: datetime | None = None
     lasting: bool = False
+    not_before: datetime | None = field(init=False)
+    """What is read next had not come yet at this time: over a gap, when the reading broke off."""
     _mark: tuple[int, datetime] | None = None
     _empty: int = 0
+
+    def __post_init__(self) -> None:
+        self.not_before = self.until or self.since
 
     def read(self, next_offset: int, *, end: int, sent_at: datetime, complete: bool) -> None:
         """Take in the leader's answer to one fetch: sent at `sent_at`, it was read up to `next_offset`.
@@ -85,7 +90,7 @@ class Reading:
         if self.since is None:
             self.since = until
         if until >= self.since and (self.until is None or until > self.until):
-            self.until = until
+            self.until = self.not_before = until
 
     def failed(self, reason: str, *, now: datetime, lasting: bool = False) -> None:
         """The partition could not be read; what is covered stays, nothing is added, and its end is unknown.
@@ -105,7 +110,7 @@ class Reading:
     def skip(self, next_offset: int, *, at: datetime) -> None:
         """Leave unread what lies before `next_offset`, a floor of all that arrives after `at`."""
         self.next_offset = next_offset
-        self.since = self.until = at
+        self.since = self.until = self.not_before = at
         self._mark, self._empty = None, 0
 
     def reaches(self, since: datetime, floor: int, at: datetime) -> bool:
@@ -114,8 +119,8 @@ class Reading:
             return False
         return self.next_offset >= floor or (self.until is not None and self.until >= at)
 
-    def coverage(self) -> Coverage | None:
-        """What is covered; None as long as nothing is."""
+    def coverage(self, topic_id: str = "") -> Coverage | None:
+        """What is covered, of the topic of this id; None as long as nothing is."""
         if self.since is None or self.until is None:
             return None
         return Coverage(
@@ -125,4 +130,5 @@ class Reading:
             until=self.until,
             next_offset=self.next_offset,
             expired=self.expired,
+            topic_id=topic_id,
         )

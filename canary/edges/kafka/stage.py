@@ -146,7 +146,7 @@ class KafkaStage:
             started_at=started_at,
             ended_at=self._now(),
             blind=blind,
-            coverage=() if blind else [c for r in self._readings() if (c := r.coverage()) is not None],
+            coverage=() if blind else self._partitions.coverage(),
             positions=positions,
             positions_unreadable=self._positions.unreadable,
             sightings=sightings,

@@ -90,6 +90,20 @@ def test_what_was_covered_before_a_restart_is_joined() -> None:
     assert (coverage.since, coverage.until, coverage.next_offset) == (T0, at(60), 9)
 
 
+def test_what_lies_behind_a_gap_may_have_come_ever_since_the_last_reading() -> None:
+    """Retention passed a reader that was blind for a minute: what it then finds is not younger than that."""
+    reading = Reading("t", 0, "", 0, since=T0)
+    assert reading.not_before == T0
+    reading.read(4, end=4, sent_at=at(1), complete=False)
+    reading.jump(9, now=at(60), expired=5)
+
+    assert reading.not_before == at(1)
+    reading.jump(10, now=at(61))
+    assert reading.not_before == at(1)
+    reading.read(12, end=12, sent_at=at(62), complete=False)
+    assert reading.not_before == at(62)
+
+
 def test_an_open_transaction_holds_coverage_back() -> None:
     """Reading that stops below the watermark covers nothing new."""
     reading = Reading("t", 0, "", 0, since=T0)

@@ -21,6 +21,7 @@ from canary.values import (
     Minute,
     Owed,
     Position,
+    Resume,
     Seen,
     WindowReport,
 )
@@ -166,14 +167,16 @@ def test_minutes_add_up(counts: list[tuple[int, int, int, int, int]], probe: str
 def test_a_reading_is_what_was_told(
     stage: str, place: str, partition: int, at: datetime, offset: int, expired: int
 ) -> None:
-    """Coverage, the offset to resume from and a position come back equal."""
-    coverage = Coverage(place, partition, at, at, offset, expired)
+    """Coverage, the offset to resume from, whose it is, and a position come back equal."""
+    coverage = Coverage(place, partition, at, at, offset, expired, topic_id="5f0c")
     position = Position(place, partition, offset, None, expired, at)
     with fresh() as ledger:
         ledger.record_look(stage, coverage=[coverage], positions=[position])
 
         assert [coverage] == ledger.coverage(stage)
-        assert {(place, partition): (offset, at)} == ledger.resume(stage).offsets
+        assert Resume({(place, partition): (offset, at)}, {(place, partition): "5f0c"}) == ledger.resume(
+            stage
+        )
         assert [position] == ledger.positions(stage) == ledger.positions(stage, at)
 
 
