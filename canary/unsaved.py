@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -159,14 +159,7 @@ def _join(items: list[Coverage], new: Coverage) -> None:
     """Keep touching intervals as one, and breaks as breaks."""
     last = items[-1] if items else None
     if last is not None and last.since <= new.since <= last.until:
-        new = Coverage(
-            new.place,
-            new.partition,
-            last.since,
-            max(last.until, new.until),
-            new.next_offset,
-            last.expired + new.expired,
-            new.topic_id,
-        )
+        until, expired = max(last.until, new.until), last.expired + new.expired
+        new = replace(new, since=last.since, until=until, expired=expired)
         items.pop()
     items.append(new)

@@ -109,7 +109,8 @@ class Sighting:
 class Coverage:
     """One partition has been read without a gap from `since` to `until` (our line).
 
-    `next_offset` is where reading goes on, in the topic of this id ("" where the cluster tells none).
+    `next_offset` is where reading goes on, in the topic of this id ("" where the cluster tells none), behind
+    a record written under the leadership `epoch` (-1: not known).
     `expired` counts records that retention removed unread: an interval never reaches back over them."""
 
     place: str
@@ -119,6 +120,7 @@ class Coverage:
     next_offset: int
     expired: int = 0
     topic_id: str = ""
+    epoch: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where reading stopped: (place, partition) -> (next offset, covered until), and -> the topic's id."""
+    """Where reading stopped: (place, partition) -> (next offset, covered until), and in which log."""
 
     offsets: Mapping[tuple[str, int], tuple[int, datetime]] = field(default_factory=dict)
     topic_ids: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    epochs: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Node:
     number: int
     port: int
     child: Child
+    folder: Path
 
     @property
     def address(self) -> str:
@@ -92,7 +93,7 @@ def nodes(folder: Path, extras: Sequence[Mapping[str, str]]) -> Iterator[list[No
             file = place / "server.properties"
             file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
             apache.format_storage(jars, file)
-            made.append(Node(number, port, Child(apache.command(jars, file), log=place / "log")))
+            made.append(Node(number, port, Child(apache.command(jars, file), log=place / "log"), place))
             made[-1].start()
         yield made
     finally:

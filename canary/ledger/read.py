@@ -1,7 +1,6 @@
 """What the ledger can be asked. Every function reads within the transaction that it is given."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -130,7 +129,7 @@ def coverage_of(connection: Connection, stage: str, *, since: datetime | None) -
         found = connection.execute(_INTERVALS, {"stage": stage})
     else:
         found = connection.execute(_INTERVALS_SINCE, {"stage": stage, "since": since})
-    return [replace(Coverage(*row[1:-1]), topic_id=row[-1] or "") for row in found]
+    return [rows.coverage_of(row) for row in found]
 
 
 def last_coverage(connection: Connection, stage: str) -> dict[tuple[str, int], Coverage]:
@@ -144,6 +143,7 @@ def resume(connection: Connection, stage: str) -> Resume:
     return Resume(
         {where: (one.next_offset, one.until) for where, one in last.items()},
         {where: one.topic_id for where, one in last.items()},
+        {where: one.epoch for where, one in last.items()},
     )
 
 

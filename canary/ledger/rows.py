@@ -140,6 +140,21 @@ def coverage_row(stage: str, coverage: Coverage) -> Values:
         whole(coverage.next_offset),
         whole(coverage.expired),
         readable(coverage.topic_id),
+        coverage.epoch,
+    )
+
+
+def coverage_of(row: Row[Any]) -> Coverage:
+    """One interval's row; of which log it is was not always kept."""
+    return Coverage(
+        place=row.place,
+        partition=row.partition_number,
+        since=row.since,
+        until=row.until,
+        next_offset=row.next_offset,
+        expired=row.expired,
+        topic_id=row.topic_id or "",
+        epoch=-1 if row.epoch is None else row.epoch,
     )
 
 

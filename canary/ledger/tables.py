@@ -81,6 +81,7 @@ coverage = Table(
     Column("next_offset", Whole, nullable=False),
     Column("expired", Whole, nullable=False),
     Column("topic_id", Words),
+    Column("epoch", Whole),
     sqlite_with_rowid=False,
 )
 

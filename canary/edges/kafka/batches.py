@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import snappy
@@ -57,7 +58,8 @@ class Batch:
     """The records of one batch and where reading goes on. `broken` names why none could be taken from it.
 
     `aborted` when its transaction was; such a batch, and one of markers, shows no records. `first_offset` is
-    where the batch begins, before `start` too; -1 in formats that do not say.
+    where the batch begins, before `start` too, and `epoch` the leadership that it was written under; both -1
+    in formats that do not say.
     """
 
     records: Sequence[Record]
@@ -65,6 +67,7 @@ class Batch:
     broken: str = ""
     aborted: bool = False
     first_offset: int = -1
+    epoch: int = -1
 
 
 def batches(data: bytes, *, start: int, aborted: Sequence[tuple[int, int]]) -> Iterator[Batch]:
@@ -97,22 +100,25 @@ def _modern(batch: "MemoryRecords", start: int, pending: list[tuple[int, int]], 
     following = int(batch.next_offset)
     if following <= start:
         return Batch((), start)
+    made = partial(
+        Batch, next_offset=following, first_offset=int(batch.base_offset), epoch=int(batch.leader_epoch)
+    )
     while pending and pending[0][1] <= batch.last_offset:
         gone.add(pending.pop(0)[0])
     if batch.is_control_batch:
         marker = next(iter(batch), None)
         if marker is not None and marker.abort:
             gone.discard(batch.producer_id)
-        return Batch((), following, first_offset=int(batch.base_offset))
+        return made(())
     if batch.is_transactional and batch.producer_id in gone:
-        return Batch((), following, aborted=True, first_offset=int(batch.base_offset))
+        return made((), aborted=True)
     try:
         records = [record for record in batch if record.offset >= start]
-        return Batch(records, following, first_offset=int(batch.base_offset))
+        return made(records)
     except UnsupportedCodecError as error:
         raise UnreadableError(_no_codec(batch)) from error
     except (CorruptRecordError, *_UNPACKING) as error:
-        return Batch((), following, broken=f"{type(error).__name__} at offset {batch.base_offset}")
+        return made((), broken=f"{type(error).__name__} at offset {batch.base_offset}")
 
 
 def _legacy(batch: "MemoryRecords", start: int) -> Batch:

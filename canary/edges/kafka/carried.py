@@ -20,7 +20,7 @@ from canary.edges.kafka.partitions import Partitions
 from canary.edges.kafka.reading import Reading
 from canary.edges.kafka.record import Recogniser, Spot
 from canary.edges.kafka.replicas import Replicas
-from canary.edges.kafka.requests import Fetched, Limits, Place
+from canary.edges.kafka.requests import Fetched, From, Limits, Place
 from canary.values import Now, Sighting
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class _Chunk:
     """What came at once: it counts when `next_offset` is confirmed."""
 
     next_offset: int
+    epoch: int
     count: int
     size: int
     sightings: list[Sighting]
@@ -165,12 +166,22 @@ class Carried(Fetching):
         look = self._recogniser.sighting
         seen = [item for record in haul.records if (item := look(record, spot)) is not None]
         size = sum(record.size_in_bytes for record in haul.records)
-        load.chunks.append(_Chunk(haul.next_offset, len(haul.records), size, seen))
+        load.chunks.append(_Chunk(haul.next_offset, haul.epoch, len(haul.records), size, seen))
         load.at, load.waiting_since = haul.next_offset, None
 
-    def _offset(self, reading: Reading) -> int:
+    def _from(self, reading: Reading, leadership: int) -> From:
         load = self._loads.get((reading.place, reading.partition))
-        return reading.next_offset if load is None else load.at
+        if load is None or not load.chunks:
+            return super()._from(reading, leadership)
+        return From(load.at, leadership, load.chunks[-1].epoch)
+
+    def _parted(self, reading: Reading, end: int, asked: int) -> None:
+        load = self._loads.get((reading.place, reading.partition))
+        if load is None:
+            super()._parted(reading, end, asked)
+        elif load.start == reading.next_offset and asked <= load.at:
+            del self._loads[reading.place, reading.partition]  # none of it is in the log that is there now
+            self._partitions.parted(reading, end)
 
     def _taken(
         self, reading: Reading, answer: Fetched, asked: int, led_at: datetime | None
@@ -186,12 +197,13 @@ class Carried(Fetching):
         self.redirected |= bool(answer.data) or load.at > asked
         if answer.data and load.at == asked:
             self._stalled(answer.place, load)
-        return self._confirmed(load)
+        return self._confirmed(load, reading)
 
-    def _confirmed(self, load: _Load) -> list[Sighting]:
+    def _confirmed(self, load: _Load, reading: Reading) -> list[Sighting]:
         found: list[Sighting] = []
         while load.chunks and load.chunks[0].next_offset <= load.start:
             chunk = load.chunks.pop(0)
+            reading.epoch = chunk.epoch
             self.counts["records_read"] += chunk.count
             self.counts["bytes_read"] += chunk.size
             found.extend(chunk.sightings)

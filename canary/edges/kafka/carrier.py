@@ -53,12 +53,14 @@ class CarriedRecord:
 class Haul:
     """What came of one partition: its records, and where reading goes on behind them.
 
-    `fault`: what lies there cannot be read, for this reason; what came after it does not count.
+    `fault`: what lies there cannot be read, for this reason; what came after it does not count. `epoch`: the
+    leadership under which what lies right before `next_offset` was written; -1 where that is not told.
     """
 
     records: list[CarriedRecord]
     next_offset: int
     fault: str = ""
+    epoch: int = -1
 
 
 class Carrier:
@@ -129,9 +131,10 @@ class Carrier:
             if error is None:
                 haul.records.append(_record(message, offset))
                 haul.next_offset = offset + 1
-            elif code == self._end:
-                haul.next_offset = max(haul.next_offset, offset)
-            else:
+                haul.epoch = _epoch(message)
+            elif code == self._end and offset > haul.next_offset:  # behind markers, or what was compacted
+                haul.next_offset, haul.epoch = offset, -1
+            elif code != self._end:
                 haul.fault = _words(error)
         return found
 
@@ -143,6 +146,11 @@ class Carrier:
             ending = threading.Thread(target=self._consumer.close, name="librdkafka close", daemon=True)
             ending.start()
             ending.join(CLOSE_PATIENCE)
+
+
+def _epoch(message: "Message[bytes, bytes]") -> int:
+    epoch = message.leader_epoch()
+    return -1 if epoch is None else int(epoch)
 
 
 def _words(error: Any) -> str:

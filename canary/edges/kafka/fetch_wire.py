@@ -22,6 +22,9 @@ _ANSWER = struct.Struct(">ihi")
 _PART = struct.Struct(">ihqqq")
 _PAIR = struct.Struct(">qq")
 _INT = struct.Struct(">i")
+_EPOCH_END = struct.Struct(">iq")
+_DIVERGED = 0
+"""The tag of that field."""
 _CONSUMER = -1
 _NO_SESSION = (0, -1)
 
@@ -29,8 +32,11 @@ _NO_SESSION = (0, -1)
 Topic = str | UUID
 """A topic's name (version 12) or its id (13)."""
 
-Want = tuple[int, int, int]
-"""A partition, the epoch of its leadership and the offset to read from."""
+Want = tuple[int, int, int, int]
+"""A partition, the epoch of its leadership, the offset to read from and the epoch of what was read last."""
+
+Diverged = tuple[int, int]
+"""The last epoch that the broker shares with us, and where it ended there: what we read beyond is not its."""
 
 
 class Part(NamedTuple):
@@ -45,6 +51,7 @@ class Part(NamedTuple):
     aborted: Sequence[tuple[int, int]]
     preferred: int
     records: bytes | None
+    diverged: Diverged | None = None
 
 
 @dataclass(slots=True)
@@ -93,8 +100,8 @@ class Fetch:
         for topic, parts in self.topics.items():
             out += topic.bytes if isinstance(topic, UUID) else _text(topic)
             out += _size(len(parts))
-            for partition, epoch, offset in parts:
-                out += _PARTITION.pack(partition, epoch, offset, -1, -1, self.partition_bytes, 0)
+            for partition, epoch, offset, read in parts:
+                out += _PARTITION.pack(partition, epoch, offset, read, -1, self.partition_bytes, 0)
             out += b"\0"
         out += _size(0) + _text(self.rack) + b"\0"
         _INT.pack_into(out, 0, len(out) - 4)
@@ -170,9 +177,21 @@ def _part(topic: Topic, data: bytes, at: int) -> tuple[Part, int]:
         at = _past_tags(data, at + _PAIR.size)
     (preferred,) = _INT.unpack_from(data, at)
     records, at = _bytes(data, at + _INT.size)
-    return Part(topic, partition, error, end, stable, start, aborted, preferred, records), _past_tags(
-        data, at
-    )
+    diverged, at = _diverged(data, at)
+    return Part(topic, partition, error, end, stable, start, aborted, preferred, records, diverged), at
+
+
+def _diverged(data: bytes, at: int) -> tuple[Diverged | None, int]:
+    """The one tagged field that tells what we need to know, and where what follows them all begins."""
+    count, following = _uvarint(data, at)
+    found: Diverged | None = None
+    for _ in range(count):
+        tag, start = _uvarint(data, following)
+        size, start = _uvarint(data, start)
+        following = start + size
+        if tag == _DIVERGED:
+            found = _EPOCH_END.unpack_from(data, start)
+    return found, following
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
@@ -184,7 +203,7 @@ def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
 
 
 def _past_tags(data: bytes, at: int) -> int:
-    """Where what follows begins: no tagged field tells what we need to know."""
+    """Where what follows begins: these tell nothing that we need to know."""
     count, at = _uvarint(data, at)
     for _ in range(count):
         _, at = _uvarint(data, at)

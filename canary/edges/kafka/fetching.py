@@ -48,7 +48,7 @@ class Fetching:
         self, stage: str, partitions: Partitions, recogniser: Recogniser, *, replicas: Replicas, now: Now
     ) -> None:
         self.counts: Counter[str] = Counter()
-        self.out_of_range: list[Reading] = []
+        self.out_of_range: dict[Place, int] = {}
         self.moved = False
         self.redirected = False
         self._stage = stage
@@ -76,7 +76,7 @@ class Fetching:
         for node, places in by_broker.items():
             if node not in self._sent:
                 parts = self._partitions
-                asked = {p: From(self._offset(parts.readings[p]), parts.epoch(p)) for p in places}
+                asked = {p: self._from(parts.readings[p], parts.epoch(p)) for p in places}
                 led = frozenset(place for place in places if leaders[place] == node)
                 question = self._leaderships.ask(client, node, {p: asked[p].epoch for p in led})
                 sent_at = self._now()
@@ -88,9 +88,9 @@ class Fetching:
         readings = self._partitions.readings.values()
         return all(reading.end is None or reading.next_offset >= reading.end for reading in readings)
 
-    def _offset(self, reading: Reading) -> int:
+    def _from(self, reading: Reading, leadership: int) -> From:
         """Where to ask from."""
-        return reading.next_offset
+        return From(reading.next_offset, leadership, reading.epoch)
 
     def _by_broker(
         self, places: Sequence[Place]
@@ -155,13 +155,15 @@ class Fetching:
         if reading is None:
             return []
         leads = answer.place in item.led
-        if answer.error and not leads:
+        if (answer.error or answer.diverged is not None) and not leads:
             self._replicas.failed()
         elif answer.error == requests.OUT_OF_RANGE:
-            self.out_of_range.append(reading)
+            self.out_of_range[answer.place] = item.asked[answer.place].offset
         elif answer.error:
             self.moved = True
             reading.failed(_refusal(answer), now=self._now(), lasting=answer.error == requests.DENIED)
+        elif answer.diverged is not None:
+            self._parted(reading, answer.diverged, item.asked[answer.place].offset)
         elif leads and self._nearer(reading, answer):
             self.redirected = True
             if trusted:
@@ -171,6 +173,11 @@ class Fetching:
                 reading, answer, item.asked[answer.place].offset, item.sent_at if trusted else None
             )
         return []
+
+    def _parted(self, reading: Reading, end: int, asked: int) -> None:
+        """The leader's log is not the one that was read up to there."""
+        if reading.next_offset == asked:
+            self._partitions.parted(reading, end)
 
     def _taken(
         self, reading: Reading, answer: Fetched, asked: int, led_at: datetime | None
@@ -209,11 +216,12 @@ class Fetching:
             not_before=reading.not_before,
         )
         found: list[Sighting] = []
-        position = reading.next_offset
+        position, epoch = reading.next_offset, reading.epoch
         self.counts["bytes_read"] += len(answer.data)
         try:
             for batch in batches(answer.data, start=position, aborted=answer.aborted):
                 found.extend(self._sightings(batch.records, spot))
+                epoch = batch.epoch if batch.next_offset > position else epoch
                 position = batch.next_offset
                 if batch.broken:
                     self.counts["broken_batch"] += 1
@@ -226,6 +234,7 @@ class Fetching:
                     lasting=True,
                 )
                 return None, found
+        reading.epoch = epoch
         return position, found
 
     def close(self) -> None:

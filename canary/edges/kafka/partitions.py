@@ -29,7 +29,7 @@ class Partitions:
         self._resume = {
             place: (offset, min(covered, now())) for place, (offset, covered) in resume.offsets.items()
         }  # what a clock in a wrong year wrote of the future covers nothing
-        self._topic_ids = resume.topic_ids
+        self._topic_ids, self._read_epochs = resume.topic_ids, resume.epochs
         self._known: dict[str, Topic] = {}
         self._leaders: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
@@ -104,7 +104,8 @@ class Partitions:
         """Resume where reading stopped; else read what is new: a new topic's or partition's beginning."""
         if place in self._resume:
             offset, covered = self._resume.pop(place)
-            self.readings[place] = Reading(*place, side, offset, since=covered)
+            epoch = self._read_epochs.get(place, -1)
+            self.readings[place] = Reading(*place, side, offset, since=covered, epoch=epoch)
         elif self._met or place[0] in self._started:
             since = self._earliest(place[0])
             self.readings[place] = Reading(*place, side, 0, since=since)
@@ -178,12 +179,13 @@ class Partitions:
             found.update(client.ask(requests.offsets, client, node, some, which, until=until))
         return found
 
-    def relocate(self, client: Client, lost: Sequence[Reading], *, until: float) -> int:
+    def relocate(self, client: Client, refused: Mapping[Place, int], *, until: float) -> int:
         """Go on after offsets that the broker no longer (or not yet) has; return how many records expired.
 
         Below the log: retention passed us. Above it: the topic was made again, or, where topic ids say
-        that it is the same one, the cluster lost the end of its log.
+        that it is the same one, the cluster lost the end of its log; that may have grown again since.
         """
+        lost = [r for place, at in refused.items() if (r := self.readings.get(place)) and r.next_offset == at]
         places = [(r.place, r.partition) for r in lost]
         first = self._offsets(client, places, requests.EARLIEST, until)
         last = self._offsets(client, places, requests.LATEST, until)
@@ -195,8 +197,11 @@ class Partitions:
             elif reading.next_offset < first[place]:
                 expired += first[place] - reading.next_offset
                 self._expire(reading, first[place])
-            elif reading.next_offset > last[place]:
-                self._rewind(reading, first[place], last[place])
+            elif reading.next_offset > last[place] and self._known[reading.place].id == NO_ID:
+                self._tell_of(reading, "it was made again")
+                reading.jump(first[place], now=self._now())
+            else:
+                self.parted(reading, last[place])
         return expired
 
     def _expire(self, reading: Reading, start: int) -> None:
@@ -206,9 +211,11 @@ class Partitions:
         )
         reading.jump(start, now=self._now(), expired=count)
 
-    def _rewind(self, reading: Reading, first: int, last: int) -> None:
-        same = self._known[reading.place].id != NO_ID
-        what = "the cluster lost the end of its log" if same else "it was made again"
+    def parted(self, reading: Reading, offset: int) -> None:
+        """Go on where the log parted from what was read of it; what stands there now was written since."""
+        self._tell_of(reading, "the cluster lost the end of its log")
+        reading.jump(min(offset, reading.next_offset), now=self._now())
+
+    def _tell_of(self, reading: Reading, what: str) -> None:
         self.notes.append(f"topic {reading.place}, partition {reading.partition}: {what}")
         self.generation += 1
-        reading.jump(last if same else first, now=self._now())

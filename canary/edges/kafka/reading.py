@@ -14,6 +14,10 @@ come: such an answer is taken as a follower's (see `leadership`).
 
 An open transaction holds back what a committed reader may see: reading then stops below the high
 watermark, and coverage waits with it until the transaction ends. Aborted records were never there.
+
+All of this is of one log. A leader that was elected without all that its predecessor had has another: each
+fetch tells under which leadership (`epoch`) the record before it was written, and such a leader answers where
+its own log parted from that (KIP-320). Reading goes on there, with a gap.
 """
 
 from dataclasses import dataclass, field
@@ -42,6 +46,8 @@ class Reading:
     trouble: str = ""
     trouble_since: datetime | None = None
     lasting: bool = False
+    epoch: int = -1
+    """Under which leadership the record before `next_offset` was written; -1 where that is not known."""
     not_before: datetime | None = field(init=False)
     """What is read next had not come yet at this time: over a gap, when the reading broke off."""
     _mark: tuple[int, datetime] | None = None
@@ -102,14 +108,14 @@ class Reading:
 
     def jump(self, next_offset: int, *, now: datetime, expired: int = 0) -> None:
         """Go on at `next_offset` with a gap behind us: a new interval begins, and reaches back to `now`."""
-        self.next_offset = next_offset
+        self.next_offset, self.epoch = next_offset, -1
         self.expired += expired
         self.since, self.until = now, None
         self._mark, self._empty = None, 0
 
     def skip(self, next_offset: int, *, at: datetime) -> None:
         """Leave unread what lies before `next_offset`, a floor of all that arrives after `at`."""
-        self.next_offset = next_offset
+        self.next_offset, self.epoch = next_offset, -1
         self.since = self.until = self.not_before = at
         self._mark, self._empty = None, 0
 
@@ -131,4 +137,5 @@ class Reading:
             next_offset=self.next_offset,
             expired=self.expired,
             topic_id=topic_id,
+            epoch=self.epoch,
         )

@@ -52,6 +52,8 @@ class Fetched:
     data: bytes
     complete: bool
     """The answer was free to carry records up to `end` (no quota, no open transaction) and carried none."""
+    diverged: int | None = None
+    """The log is not the one that was read: it parted from that there, and was written anew since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,14 @@ class Limits:
 
 
 class From(NamedTuple):
-    """Where to read on, and under which leadership (-1 for any): under another one the broker refuses."""
+    """Where to read on, and under which leadership (-1 for any): under another one the broker refuses.
+
+    `read`: under which one the record before it was written (-1: not known, and not held against the log).
+    """
 
     offset: int
     epoch: int
+    read: int = -1
 
 
 def error_name(code: int) -> str:
@@ -139,7 +145,7 @@ async def fetch(
     topics = {topic for topic, _ in positions}
     by_id = newest >= fetch_wire.BY_ID and all(ids.get(topic, NO_ID) != NO_ID for topic in topics)
     said: Mapping[str, fetch_wire.Topic] = ids if by_id else {topic: topic for topic in topics}
-    asked = ((said[topic], (part, at.epoch, at.offset)) for (topic, part), at in positions.items())
+    asked = ((said[topic], (part, at.epoch, at.offset, at.read)) for (topic, part), at in positions.items())
     request = fetch_wire.Fetch(
         version=fetch_wire.BY_ID if by_id else fetch_wire.BY_NAME,
         wait=limits.wait,
@@ -169,6 +175,7 @@ def _answers(response: Any, parts: Sequence[tuple[str, fetch_wire.Part]]) -> Seq
             preferred=part.preferred,
             data=part.records or b"",
             complete=complete and part.stable_end == part.end,
+            diverged=part.diverged[1] if part.diverged is not None else None,
         )
         for topic, part in parts
     ]
@@ -199,7 +206,7 @@ async def _fetch_of_old(
 
 def _old_topics(positions: Mapping[Place, From], size: int) -> list[Any]:
     parts: dict[str, list[Any]] = defaultdict(list)
-    for (topic, partition), (offset, epoch) in positions.items():
+    for (topic, partition), (offset, epoch, _) in positions.items():
         parts[topic].append(
             FetchRequest.FetchTopic.FetchPartition(
                 partition=partition,

@@ -238,7 +238,7 @@ class KafkaStage:
             self._cluster.stale()
         if fetching.out_of_range:
             self._cluster.refresh(until)
-            lost, fetching.out_of_range = fetching.out_of_range, []
+            lost, fetching.out_of_range = fetching.out_of_range, {}
             self._partitions.arrange(client, self._cluster.topics, until=until)
             self._expired += self._partitions.relocate(client, lost, until=until)
 

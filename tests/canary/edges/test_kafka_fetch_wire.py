@@ -18,7 +18,7 @@ numbers = st.integers(0, 200)
 names = st.text(max_size=20) | st.just("long " * 60)
 versions = st.sampled_from([BY_NAME, BY_ID])
 topics = st.dictionaries(
-    st.uuids(), st.lists(st.tuples(numbers, ints, longs), min_size=1, max_size=4), max_size=2
+    st.uuids(), st.lists(st.tuples(numbers, ints, longs, ints), min_size=1, max_size=4), max_size=2
 )
 
 
@@ -31,11 +31,15 @@ def _label(version: int, topic: UUID) -> dict[str, Any]:
 
 
 @example(
-    version=BY_ID, client="c", rack="", correlation=1, asked={UUID(int=1): [(n, 0, n) for n in range(300)]}
+    version=BY_ID, client="c", rack="", correlation=1, asked={UUID(int=1): [(n, 0, n, 5) for n in range(300)]}
 )
 @given(version=versions, client=names, rack=names, correlation=st.integers(0, 2**31 - 1), asked=topics)
 def test_a_fetch_is_the_librarys_own_byte_for_byte(
-    version: int, client: str, rack: str, correlation: int, asked: dict[UUID, list[tuple[int, int, int]]]
+    version: int,
+    client: str,
+    rack: str,
+    correlation: int,
+    asked: dict[UUID, list[tuple[int, int, int, int]]],
 ) -> None:
     """Whatever is asked for, of as many partitions as there may be."""
     ours = Fetch(
@@ -62,11 +66,11 @@ def test_a_fetch_is_the_librarys_own_byte_for_byte(
                         partition=partition,
                         current_leader_epoch=epoch,
                         fetch_offset=offset,
-                        last_fetched_epoch=-1,
+                        last_fetched_epoch=read,
                         log_start_offset=-1,
                         partition_max_bytes=2**20,
                     )
-                    for partition, epoch, offset in parts
+                    for partition, epoch, offset, read in parts
                 ],
             )
             for topic, parts in asked.items()
@@ -93,12 +97,20 @@ answers = st.lists(
                 st.none() | st.lists(st.tuples(longs, longs), max_size=2),
                 ints,
                 st.sampled_from([None, b"", b"a few bytes", b"many" * 5000]),
+                st.none() | st.tuples(ints, longs),
             ),
             max_size=2,
         ),
     ),
     max_size=2,
 )
+
+
+def _parted(diverged: tuple[int, int] | None) -> dict[str, Any]:
+    if diverged is None:
+        return {}
+    kind = FetchResponse.FetchableTopicResponse.PartitionData.EpochEndOffset
+    return {"diverging_epoch": kind(epoch=diverged[0], end_offset=diverged[1])}
 
 
 def _response(version: int, throttled: int, error: int, answer: list[tuple[UUID, list[Any]]]) -> bytes:
@@ -126,8 +138,9 @@ def _response(version: int, throttled: int, error: int, answer: list[tuple[UUID,
                         ],
                         preferred_read_replica=preferred,
                         records=records,
+                        **_parted(diverged),
                     )
-                    for number, code, end, stable, start, aborted, preferred, records in parts
+                    for number, code, end, stable, start, aborted, preferred, records, diverged in parts
                 ],
             )
             for topic, parts in answer
@@ -150,13 +163,13 @@ def _read(version: int, data: bytes) -> Answer:
 def test_an_answer_is_read_as_the_library_wrote_it(
     version: int, throttled: int, error: int, answer: list[tuple[UUID, list[Any]]]
 ) -> None:
-    """Every partition's numbers, its aborted transactions and its records."""
+    """Every partition's numbers, its aborted transactions and records, and where its log parted from ours."""
     read = _read(version, _response(version, throttled, error, answer))
     assert (read.throttle_time_ms, read.error_code) == (throttled, error)
     assert list(read.parts) == [
-        Part(_named(version, topic), number, code, end, stable, start, aborted or [], preferred, records)
+        Part(_named(version, topic), number, code, end, stable, start, aborted or [], *rest)
         for topic, parts in answer
-        for number, code, end, stable, start, aborted, preferred, records in parts
+        for number, code, end, stable, start, aborted, *rest in parts
     ]
 
 
@@ -172,6 +185,6 @@ def test_an_answer_that_is_cut_short_is_refused(
 
 
 def test_tagged_fields_are_passed_over() -> None:
-    """Brokers tell more than we ask: where the leader is now, how epochs diverged."""
+    """Brokers tell more than we ask: where the leader is now, which brokers there are."""
     plain = fetch_wire._past_tags(b"\x02\x00\x03abc\x01\x81\x01" + b"x" * 129 + b"end", 0)
     assert plain == 1 + 2 + 3 + 3 + 129

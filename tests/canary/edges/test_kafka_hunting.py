@@ -63,7 +63,7 @@ class Log:
         size = more[1].partition_bytes
         self.asked.append(size)
         whole, found = True, []
-        for place, (offset, _epoch) in positions.items():
+        for place, (offset, *_) in positions.items():
             data = b"".join(
                 batch
                 for batch, start, end in zip(

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,6 +17,7 @@ from kafka.admin import NewTopic
 
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
+from canary.edges.kafka.stage import ClientName
 from canary.identity import Mint, Verifier
 from canary.values import Look, Marks, Resume
 from tests.kafka_nodes import Node, nodes
@@ -33,23 +36,33 @@ class Pair:
 
     def __init__(self, both: list[Node]) -> None:
         self.first, self.second = both
-        direct = {"bootstrap_servers": self.first.address, "proxy_url": "direct://"}
-        self.admin: Any = KafkaAdminClient(**direct)
-        self.producer: Any = KafkaProducer(**direct, linger_ms=0, request_timeout_ms=3000)
+        self._direct = {"bootstrap_servers": self.first.address, "proxy_url": "direct://"}
+        self.admin: Any = KafkaAdminClient(**self._direct)
+        self.producer: Any = self._producer()
 
-    def make(self, *, leader: int) -> str:
+    def _producer(self) -> Any:
+        return KafkaProducer(**self._direct, linger_ms=0, request_timeout_ms=3000)
+
+    def write_anew(self, topic: str, count: int) -> set[uuid.UUID]:
+        """As a producer that knows nothing of what was there before."""
+        self.producer.close(timeout=2)
+        self.producer = self._producer()
+        return self.write(topic, count)
+
+    def make(self, *, leader: int, alone: bool = False) -> str:
         topic = f"t{uuid.uuid4().hex[:8]}"
-        replicas = [leader, 3 - leader]
+        replicas = [leader] if alone else [leader, 3 - leader]
         self.admin.create_topics([NewTopic(topic, replica_assignments={0: replicas, 1: replicas})])
-        self.whole(topic)
+        self.whole(topic, len(replicas))
         return topic
 
-    def whole(self, topic: str) -> None:
-        """Wait until both replicas of every partition are in step."""
+    def whole(self, topic: str, replicas: int = 2) -> None:
+        """Wait until all replicas of every partition are in step, and lead."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             parts = [p for item in self.admin.describe_topics([topic]) for p in item["partitions"]]
-            if len(parts) == 2 and all(len(part["isr_nodes"]) == 2 for part in parts):
+            led = all(part["leader_id"] >= 0 for part in parts)
+            if led and len(parts) == 2 and all(len(part["isr_nodes"]) == replicas for part in parts):
                 return
             time.sleep(0.2)
         raise AssertionError(f"{topic} did not become whole: {parts}")
@@ -79,9 +92,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 def edge(pair: Pair) -> Iterator[Callable[..., KafkaStage]]:
     opened: list[KafkaStage] = []
 
-    def opened_on(topic: str, *, rack: str | None = None) -> KafkaStage:
+    def opened_on(topic: str, *, rack: str | None = None, client: ClientName = "kafka-python") -> KafkaStage:
         both = (pair.first.address, pair.second.address)
-        settings = Settings("raw", both if rack is None else both[:1], topic, rack=rack or "")
+        settings = Settings("raw", both if rack is None else both[:1], topic, rack=rack or "", client=client)
         stage = KafkaStage(settings, marks=MARKS, now=LINE.now, resume=Resume())
         opened.append(stage)
         looks(stage, lambda look: len(look.coverage) == 2)
@@ -151,6 +164,38 @@ def test_the_leader_freezes(pair: Pair, edge: Callable[..., KafkaStage]) -> None
     assert_whole(read, ids, before=before)
     for look in read:
         assert look.ended_at - look.started_at < timedelta(seconds=4)
+
+
+def test_a_log_that_lost_its_end_and_grew_again_is_read_from_there(
+    pair: Pair, edge: Callable[..., KafkaStage], tmp_path: Path
+) -> None:
+    """What stands at rewritten offsets is read, with a gap: what stood there before says nothing of it."""
+    topic = pair.make(leader=2, alone=True)
+    stages = [edge(topic), edge(topic, client="librdkafka")]
+    pair.write(topic, 4)
+    for stage in stages:
+        looks(stage, reached(LINE.now()))
+    logs = [pair.second.folder / "data" / f"{topic}-{part}" for part in range(2)]
+    for log in logs:
+        shutil.copytree(log, tmp_path / log.name)
+    pair.write(topic, 8)
+    for stage in stages:
+        looks(stage, reached(LINE.now()))
+    lost_at = LINE.now()
+    pair.second.child.stop()
+    for log in logs:
+        shutil.rmtree(log)
+        shutil.copytree(tmp_path / log.name, log)
+    pair.second.start()
+    pair.whole(topic, 1)
+    ids = pair.write_anew(topic, 30)
+
+    for stage in stages:
+        read = looks(stage, reached(LINE.now()))
+        assert sorted(s.id for look in read for s in look.sightings) == sorted(ids)
+        assert all(c.since > lost_at for c in read[-1].coverage)
+        notes = {note for look in read for note in look.notes}
+        assert notes == {f"topic {topic}, partition {n}: the cluster lost the end of its log" for n in (0, 1)}
 
 
 def connections(node: Node) -> int:

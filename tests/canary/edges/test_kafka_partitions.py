@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from canary.edges.kafka import requests
 from canary.edges.kafka.client import Client
 from canary.edges.kafka.partitions import Partitions
-from canary.edges.kafka.requests import NO_ID, Topic
+from canary.edges.kafka.requests import NO_ID, Place, Topic
 from canary.values import Resume
 
 STOPPED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,4 +60,47 @@ def test_a_partition_left_over_from_an_older_topic_is_a_new_one() -> None:
 
     assert places(made) == [(0, 50, STOPPED), (1, 50, STOPPED), (2, 0, STOPPED)]
     assert made.generation
+    assert made.notes == []
+
+
+class Ends:
+    """A leader whose log begins at 10 and ends at `end`."""
+
+    def __init__(self, end: int) -> None:
+        self._offsets = {requests.EARLIEST: 10, requests.LATEST: end}
+
+    def ask(
+        self, ask: object, client: object, node: object, some: list[Place], which: int, **_: float
+    ) -> Any:
+        del ask, client, node
+        return dict.fromkeys(some, self._offsets[which])
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "end", "goes_on_at"),
+    [
+        pytest.param(OLD, 40, 40, id="the log lost its end"),
+        pytest.param(OLD, 60, 50, id="and has grown again since it refused us"),
+        pytest.param(NO_ID, 40, 10, id="perhaps another topic"),
+        pytest.param(NO_ID, 60, 50, id="perhaps another topic, grown meanwhile"),
+    ],
+)
+def test_an_offset_beyond_the_log_is_never_read_on_without_a_gap(
+    topic_id: UUID, end: int, goes_on_at: int
+) -> None:
+    """Whatever the log holds by the time when it is asked where it ends."""
+    made = begun({0: OLD}, topic_id, 1)
+
+    assert made.relocate(cast(Client, Ends(end)), {("t", 0): 50}, until=0) == 0
+    assert places(made) == [(0, goes_on_at, NOW)]
+    assert made.generation
+    assert len(made.notes) == 1
+
+
+def test_a_place_that_was_moved_after_it_was_refused_stays_where_it_is() -> None:
+    """The topic was made again: that was told, and is read from its beginning."""
+    made = begun({0: OLD}, OLD, 1)
+
+    assert made.relocate(cast(Client, Ends(60)), {("t", 0): 70}, until=0) == 0
+    assert places(made) == [(0, 50, STOPPED)]
     assert made.notes == []

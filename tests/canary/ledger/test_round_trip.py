@@ -168,15 +168,14 @@ def test_a_reading_is_what_was_told(
     stage: str, place: str, partition: int, at: datetime, offset: int, expired: int
 ) -> None:
     """Coverage, the offset to resume from, whose it is, and a position come back equal."""
-    coverage = Coverage(place, partition, at, at, offset, expired, topic_id="5f0c")
+    coverage = Coverage(place, partition, at, at, offset, expired, topic_id="5f0c", epoch=7)
     position = Position(place, partition, offset, None, expired, at)
     with fresh() as ledger:
         ledger.record_look(stage, coverage=[coverage], positions=[position])
 
         assert [coverage] == ledger.coverage(stage)
-        assert Resume({(place, partition): (offset, at)}, {(place, partition): "5f0c"}) == ledger.resume(
-            stage
-        )
+        where = (place, partition)
+        assert Resume({where: (offset, at)}, {where: "5f0c"}, {where: 7}) == ledger.resume(stage)
         assert [position] == ledger.positions(stage) == ledger.positions(stage, at)
 
 
