@@ -20,6 +20,9 @@ from canary.readings import Reading
 from canary.rules_audit import audited, untold
 from canary.rules_traffic import beside, unseen
 from canary.scene import (
+    OF_PROBES,
+    OF_STAGES,
+    OF_WINDOWS,
     Hop,
     Scene,
     Unknown,
@@ -43,8 +46,6 @@ from canary.values import WindowReport
 from reconcile.outcome import Outcome, Receipt
 
 SETTLING = timedelta(seconds=5)
-OF_WINDOWS = ("lost:", "late:", "behind:", "duplicated:", "corrupt:", "undelivered:", "down:")
-"""Keys of conditions that only a readable last stage can begin or end."""
 
 
 def conditions(scene: Scene) -> tuple[list[Condition], Unknown]:
@@ -63,8 +64,9 @@ def _unknown(scene: Scene) -> Iterator[str]:
     yield from scene.unjudged
     yield from untold(scene.real.audits)
     yield from unseen(scene.real.beside)
-    if any(probe not in scene.latest for probe in scene.down):  # just started: nothing has settled yet
-        yield from (*OF_WINDOWS, "rejected:", "not_sending:", "out_of_order:", "detoured:")
+    if begun := [probe for probe in scene.down if probe not in scene.latest]:  # nothing has settled yet
+        yield from (*OF_STAGES, "out_of_order:", "detoured:")
+        yield from (f"{family}{probe}" for family in OF_PROBES for probe in begun)
     if scene.waited_since is not None and scene.now - scene.waited_since < scene.down_after + STILL_DOWN:
         yield "down:"  # what was sent before has to wait anew, and cannot show yet that it goes on
     for name, reading in scene.book.readings.items():

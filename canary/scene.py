@@ -14,6 +14,11 @@ from reconcile.outcome import INGRESS, Receipt
 
 Hop = tuple[str, str]
 MAX_IDS = 10
+OF_STAGES = ("lost:", "behind:", "duplicated:", "corrupt:")
+OF_PROBES = ("late:", "rejected:", "undelivered:", "not_sending:", "down:")
+"""Families of conditions that all probes share, and those that each has for itself."""
+OF_WINDOWS = (*OF_STAGES, "late:", "undelivered:", "down:")
+"""Those that only a readable last stage can begin or end."""
 LOOK_WITHIN = timedelta(seconds=30)
 """So long a last look may take: it has a pace of its own, and a restart or a slow table holds it up."""
 
@@ -50,19 +55,20 @@ class Scene:
 
 
 class Unknown(Collection[str]):
-    """Keys that cannot be judged while a stage is blind, by prefix."""
+    """Keys that cannot be judged now; each stands for all below it, as a family (`lost:`) for its hops."""
 
-    def __init__(self, prefixes: Iterable[str]) -> None:
-        self._prefixes = tuple(prefixes)
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = tuple(keys)
+        self._above = tuple(f"{key.removesuffix(':')}:" for key in self._keys)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.startswith(self._prefixes)
+        return isinstance(key, str) and (key in self._keys or key.startswith(self._above))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._prefixes)
+        return iter(self._keys)
 
     def __len__(self) -> int:
-        return len(self._prefixes)
+        return len(self._keys)
 
 
 def condition(
