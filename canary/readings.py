@@ -116,6 +116,7 @@ class Reading:
 
     def __init__(self, spec: StageSpec) -> None:
         self.spec = spec
+        self._places = (spec.place, *spec.others)
         self.intervals: dict[Place, tuple[Interval, ...]] = {}
         self.progress: dict[Place, Progress] = {}
         self.partitions: int | None = None
@@ -227,11 +228,10 @@ class Reading:
         own = sum(key[0] == self.spec.place and key not in self.gone for key in self.intervals)
         if self.partitions is not None and own < self.partitions:
             return None
-        places = (self.spec.place, *self.spec.others)
         wanted = [
             items
             for key, items in self.intervals.items()
-            if key[0] in places and (key not in self.gone or since < self.gone[key])
+            if key[0] in self._places and (key not in self.gone or since < self.gone[key])
         ]
         if not self.gone:
             self._span = common(wanted)
@@ -252,11 +252,15 @@ class Reading:
 
     def lag(self) -> int | None:
         """Messages that the consumer behind this topic has still to finish; None where unknown."""
-        there = [progress for key, progress in self.progress.items() if key not in self.gone]
-        known = [p for p in there if p.end is not None and p.committed]
-        if not known or self.positions_unreadable:
+        known = self.parts()
+        if not known or self.positions_unreadable or any(p.end is None for p in known):
             return None
         return sum(max((p.end or 0) - max(p.committed[-1], p.log_start or 0), 0) for p in known)
+
+    def parts(self) -> list[Progress]:
+        """How the consumer stands in the partitions that there are of what is read."""
+        there = (p for key, p in self.progress.items() if key[0] in self._places and key not in self.gone)
+        return [progress for progress in there if progress.committed]
 
     def visited(self, now: datetime) -> int:
         """In how many partitions of a topic canaries were seen within the last hour."""

@@ -147,7 +147,7 @@ def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
     reading = scene.book.readings.get(hop[0])
     if reading is None:
         return
-    backlog = backlog_of(reading.progress.values(), reading.lag(), scene.now)
+    backlog = backlog_of(reading.parts(), reading.lag(), scene.now)
     if backlog is not None:
         yield from backlog_facts(backlog, dated=hop[0] in scene.background.keeps)
     elif reading.positions_unreadable:
@@ -156,10 +156,11 @@ def _backlog(scene: Scene, hop: Hop) -> Iterator[tuple[str, str]]:
 
 def _slowest(scene: Scene) -> Iterator[tuple[str, str]]:
     """The consumer that is farthest behind, and when it will have caught up."""
-    lags = [(reading.lag() or 0, hop) for hop, reading in _behind_topics(scene)]
-    lag, hop = max(lags, default=(0, ("", "")))
+    lags = {hop: reading.lag() for hop, reading in _behind_topics(scene)}
+    lag, hop = max(((lag, hop) for hop, lag in lags.items() if lag is not None), default=(0, ("", "")))
     if lag:
-        yield "farthest behind", f"the consumer into {hop[1]}"
+        others = ", ".join(f"{hop[1]}'s is not known" for hop, lag in lags.items() if lag is None)
+        yield "farthest behind", f"the consumer into {hop[1]}" + (f" ({others})" if others else "")
         yield from _backlog(scene, hop)
 
 

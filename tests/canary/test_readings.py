@@ -163,6 +163,27 @@ def test_a_queue_made_again_is_drained_by_its_new_offsets() -> None:
     assert reading.drained[0][0] >= at(10)
 
 
+def test_a_lag_is_of_all_partitions_or_not_known() -> None:
+    """One whose end cannot be read may hold any number: it is no less behind by that."""
+    reading = Reading(StageSpec("raw", topic=True, place="raw", others=("more",)))
+    told = [Position(place, 0, 5, 0, 9, at(1)) for place in ("raw", "more")]
+    reading.learn(look(1, 1, coverage=[], positions=told))
+    assert reading.lag() == 8
+    reading.learn(look(2, 1, coverage=[], positions=[told[0], replace(told[1], end=None)]))
+    assert reading.lag() is None
+    reading.learn(look(3, 1, coverage=[], positions=told))
+    assert reading.lag() == 8
+
+
+def test_what_the_ledger_knows_of_a_topic_that_is_read_no_more_is_no_lag() -> None:
+    """The stage was given another: nobody will ever tell that the old one's consumer has come to its end."""
+    reading = Reading(StageSpec("raw", topic=True, place="raw"))
+    reading.restore([], [Position("former", 0, 5, 0, 900, at(0))], now=at(1))
+    reading.learn(look(2, 1, coverage=[], positions=[Position("raw", 0, 5, 0, 9, at(2))]))
+    assert reading.lag() == 4
+    assert [progress.end for progress in reading.parts()] == [9]
+
+
 def looked_at_queue(when: float, files: int) -> Look:
     return Look("events", at(when), at(when), queue=(at(when), files))
 
