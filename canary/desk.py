@@ -47,6 +47,7 @@ class Desk:
         self.minutes = Minutes(self.book.last, topic=self.book.stages[-1].topic, down_after=plan.down_after)
         self.unsaved = Unsaved(ledger, on_failure=self._ledger_says)
         self.ledger_problem: str | None = None
+        self.uncounted = ""
         self.missed: dict[tuple[str, datetime], int] = {}
 
     def _ledger_says(self, reason: str | None) -> None:

@@ -35,11 +35,11 @@ class Injector:
         allowed = self._allowed(probe, now)
         posts = probe.make(now, allowed, desk.plan.times) if allowed else []
         made = [owed for _, post in posts for owed, _ in post]
-        self._defer(probe, allowed - len(made))
+        self._defer(probe, allowed - len(made), now)
         if not made and not answered:
             return max(probe.wait(now), BUSY) if allowed else probe.wait(now)
         if not desk.unsaved.flush(sending=made):
-            self._unspend(len(made))
+            self._unspend(len(made), now)
             self._not_sent(name, "ledger", len(made), now)
             return RETRY
         self._owe(name, made, now)
@@ -81,26 +81,29 @@ class Injector:
         self._not_sent(probe.name, "budget" if known else "ledger", count - allowed, now)
         return allowed
 
-    def _defer(self, probe: Probe, count: int) -> None:
+    def _defer(self, probe: Probe, count: int, now: datetime) -> None:
         """What found no free lane stays due, and is not spent."""
         probe.defer(count)
-        self._unspend(count)
+        self._unspend(count, now)
 
-    def _unspend(self, count: int) -> None:
+    def _unspend(self, count: int, now: datetime) -> None:
+        """Give back to the day that it was taken from, where no probe has begun another since."""
         with self._desk.lock:
-            self._sent_today -= count
+            if self._day == _day(now):
+                self._sent_today -= count
 
     def _begin_day(self, now: datetime) -> bool:
         """Count a new day from what the ledger knows of it: a restart does not begin it again, nor does a new
         name of a probe. False as long as it cannot be counted."""
-        day = now.date().isoformat()
+        day = _day(now)
         if day != self._day:
             start = now.replace(hour=0, minute=0, second=0, microsecond=0)
             try:
                 self._sent_today = self._desk.ledger.sent_since(start)
-            except LedgerError:
+            except LedgerError as error:
+                self._desk.uncounted = str(error)
                 return False
-            self._day = day
+            self._day, self._desk.uncounted = day, ""
         return True
 
     def _not_sent(self, name: str, reason: str, count: int, now: datetime) -> None:
@@ -111,3 +114,7 @@ class Injector:
             self._desk.minutes.count(name, now, due=count)
             key = (name, window_of(now, self._desk.plan.times.window))
             self._desk.missed[key] = self._desk.missed.get(key, 0) + count
+
+
+def _day(now: datetime) -> str:
+    return now.date().isoformat()

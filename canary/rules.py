@@ -41,6 +41,7 @@ from canary.scene import (
     sent,
     span,
     speaking,
+    why_not_sent,
 )
 from canary.values import WindowReport
 from reconcile.outcome import Outcome, Receipt
@@ -253,7 +254,7 @@ def by_window(scene: Scene) -> Iterator[Condition]:
                 Severity.TICKET if report.sent else Severity.PAGE,
                 title,
                 (),
-                facts=(window, *figures(scene, "not sent", missed, probe=probe), *_why_not_sent(scene)),
+                facts=(window, *figures(scene, "not sent", missed, probe=probe), *why_not_sent(scene)),
                 count=missed,
             )
 
@@ -265,11 +266,6 @@ def _answered(
     yield "answer", answer(entries)
     yield from of_refusals(scene, report.probe, entries)
     yield from changed(scene, scene.names[:2], report.start)
-
-
-def _why_not_sent(scene: Scene) -> Iterator[tuple[str, str]]:
-    if scene.ledger_problem is not None:
-        yield "why", f"the ledger cannot be written: {scene.ledger_problem}"
 
 
 def _of(scene: Scene, probe: str, outcome: Outcome) -> list[Entry]:

@@ -36,6 +36,8 @@ class Scene:
     waited_since: datetime | None = None
     """Since when waiting is counted: the start, or the last step of the clock."""
     ledger_problem: str | None = None
+    uncounted: str = ""
+    """Why it is not known how many were sent today, as long as no more may be sent for that."""
     patience: timedelta = timedelta(0)
     notes: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
@@ -128,6 +130,14 @@ def canaries(entries: Sequence[Entry]) -> str:
 def reason(entries: Sequence[Entry]) -> str:
     """Why, in the words of the first verdict."""
     return next((entry.judged.reason for entry in entries if entry.judged is not None), "")
+
+
+def why_not_sent(scene: Scene) -> Iterator[tuple[str, str]]:
+    """What keeps the monitor itself from sending."""
+    if scene.ledger_problem is not None:
+        yield "why", f"the ledger cannot be written: {scene.ledger_problem}"
+    elif scene.uncounted:
+        yield "why", f"what was sent today cannot be counted: {scene.uncounted}"
 
 
 def answer(entries: Sequence[Entry]) -> str:

@@ -261,6 +261,7 @@ class Watch:
             down_after=self.desk.plan.down_after,
             waited_since=self.desk.line.epoch_started_at,
             ledger_problem=self.desk.ledger_problem,
+            uncounted=self.desk.uncounted,
             patience=self.desk.plan.limits.patience,
             notes=dict(self.notes),
             instance=self.desk.plan.instance,
