@@ -1,7 +1,7 @@
 """The composition root: configuration in, running objects out. It and `tools` alone make edges."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -211,5 +211,6 @@ def _stages(
                 settings, marks=marks, now=now, resume=ledger.resume(stage.name)
             )
         elif isinstance(stage, ClickHouseStageConfig):
-            stages[stage.name] = clickhouse.ClickHouseStage(clickhouse_settings(stage), marks=marks, now=now)
+            table = replace(clickhouse_settings(stage), passed_grace=config.canary.passed_grace)
+            stages[stage.name] = clickhouse.ClickHouseStage(table, marks=marks, now=now)
     return stages

@@ -80,7 +80,9 @@ class Session:
     def _guard(self, time: timedelta, *, rows: int, last: bool) -> Guard:
         size = self._settings.last_look_bytes if last else self._settings.max_bytes_to_read
         cost = limits(self._settings, time=time, size=size, rows=rows)
-        safe = guard(self._server.known(), cost=cost, max_delay=self._settings.max_replica_delay)
+        behind = self._settings.max_replica_delay
+        behind = min(behind, self._settings.passed_grace) if last else behind
+        safe = guard(self._server.known(), cost=cost, max_delay=behind)
         if safe.unsafe:
             raise Blind(f"setting {', '.join(safe.unsafe)} cannot be made safe (readonly=1)")
         self.unkept = tuple(safe.unkept)

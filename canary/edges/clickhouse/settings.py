@@ -47,6 +47,7 @@ class Settings:
     replicas: base URLs that a last look prefers to `url`.
     chunk: ids in one query; more of them wait for the next look, so that the pace holds.
     max_replica_delay: a replica behind by more is not asked through a Distributed table.
+    passed_grace: one that is behind by as much is not asked in a last look, for what it lacks may be there.
     day_margin: how far a stored timestamp may lie from the send before only a last look finds it.
     queue_cluster: the cluster whose servers may hold rows for this table in queues of Distributed tables; ""
         where there are none, or nobody knows.
@@ -76,6 +77,7 @@ class Settings:
     chunk: int = 2_000
     max_rows_per_id: int = 20
     max_replica_delay: timedelta = timedelta(seconds=10)
+    passed_grace: timedelta = timedelta(seconds=2)
     day_margin: timedelta = timedelta(days=1)
     last_look_every: timedelta = timedelta(seconds=10)
     last_look_time: timedelta = timedelta(seconds=10)

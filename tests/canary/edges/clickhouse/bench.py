@@ -57,12 +57,17 @@ def in_front(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]
 
 def readonly(target: str, extra: str) -> type[http.server.BaseHTTPRequestHandler]:
     """A server whose profile says what `extra` says, with readonly=1."""
+    return passing_on(target, lambda _: f"{extra}readonly=1")
+
+
+def passing_on(target: str, extra: Callable[[str], str]) -> type[http.server.BaseHTTPRequestHandler]:
+    """Passes questions on, with what `extra` adds to each path."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {k: v for k, v in self.headers.items() if k in ("Authorization", "Content-Type")}
-            url = f"{target}{self.path}&{extra}readonly=1"
+            url = f"{target}{self.path}&{extra(self.path)}"
             request = urllib.request.Request(url, data=body or None, headers=headers)
             with urllib.request.urlopen(request, timeout=5) as answer:
                 content = answer.read()

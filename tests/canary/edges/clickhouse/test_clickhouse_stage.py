@@ -19,6 +19,7 @@ from tests.canary.edges.clickhouse.bench import (
     MakeStage,
     free_port,
     in_front,
+    passing_on,
     readonly,
     row,
     wanted,
@@ -110,6 +111,24 @@ def test_the_last_look_does_not_rest_on_a_replica_alone(stage: MakeStage, front:
         assert stage(url=lagging).last_look([one]).sightings == ()
         look = stage(replicas=(lagging,)).last_look([one, wanted()])
     assert (look.blind, [found.id for found in look.sightings], len(look.asked)) == ("", [one.id], 2)
+
+
+def test_the_last_look_asks_no_replica_that_may_lack_what_was_just_passed(
+    stage: MakeStage, front: ClickHouseFront
+) -> None:
+    """Behind a Distributed table one that lags by seconds is asked else: what it has not got may be there."""
+    one = wanted()
+    front.insert("events", [row(one)])
+    nothing = quote("{'posthog.events': '0'}")
+
+    def lags(path: str) -> str:
+        up_to_date = "max_replica_delay_for_distributed_queries=2&" in f"{path}&"
+        return "" if up_to_date else f"additional_table_filters={nothing}"
+
+    with in_front(passing_on(front.url, lags)) as url:
+        made = stage(url=url, max_replica_delay=timedelta(seconds=10), passed_grace=timedelta(seconds=2))
+        assert made.look([one]).sightings == ()
+        assert [found.id for found in made.last_look([one]).sightings] == [one.id]
 
 
 def test_a_tenant_is_learned_and_unlearned(stage: MakeStage, front: ClickHouseFront) -> None:
