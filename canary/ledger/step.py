@@ -264,7 +264,8 @@ class Step:
 
 def joined(last: Coverage, told: Coverage) -> Coverage:
     """The last interval of a partition with a new one, or the new one alone where there is a gap."""
-    if told.since > last.until or (told.expired and told.since > last.since):
+    another = "" != last.topic_id != told.topic_id
+    if another or told.since > last.until or (told.expired and told.since > last.since):
         return told
     return replace(  # it ends when told: an earlier time than we had, where a clock was put right
         told, since=last.since, expired=last.expired + told.expired

@@ -1,5 +1,6 @@
 """Coverage joins where it touches and breaks where it does not; positions are kept where they change."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -50,6 +51,18 @@ def test_what_expired_breaks_the_interval(ledger: Ledger) -> None:
     ledger.record_look("raw", coverage=[read(0, 2, 5), read(2, 3, 90, 85), read(3, 4, 91)])
 
     assert [read(0, 2, 5), read(2, 4, 91, 85)] == ledger.coverage("raw")
+
+
+def test_what_was_read_of_another_topic_is_not_joined(ledger: Ledger) -> None:
+    """However close it is: the clock may have been set back. Where none was told, it is the same."""
+    old, new = (replace(read(0, 1000, 90), topic_id=one) for one in ("old", "new"))
+    ledger.record_look("raw", coverage=[replace(old, topic_id=""), old])
+    assert [old] == ledger.coverage("raw")
+    new = replace(new, since=at(500), until=at(501))
+    ledger.record_look("raw", coverage=[new])
+
+    assert [old, new] == ledger.coverage("raw")
+    assert list(ledger.resume("raw").topic_ids.values()) == ["new"]
 
 
 def test_a_line_set_back_forgets_its_future(ledger: Ledger) -> None:
