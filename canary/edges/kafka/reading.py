@@ -29,6 +29,10 @@ EMPTY_AFTER = 4
 """So many answers without records or throttling prove that nothing is kept below the watermark: a log
 cleaner may remove the newest records too, and no later batch would ever tell."""
 
+EMPTY_BEHIND = 240
+"""And so many, a minute or two of them, where the end was not reached since a restart or a gap: what is next
+may lie in tiered storage, which answers with nothing while it is slow."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -68,9 +72,7 @@ class Reading:
         """Take in a follower's answer, or a new leader's; `end` is how far it says that it has come."""
         self._advance(next_offset, complete=complete)
         mark = self._mark
-        if mark is not None and (
-            self.next_offset >= mark[0] or (end >= mark[0] and self._empty >= EMPTY_AFTER)
-        ):
+        if mark is not None and (self.next_offset >= mark[0] or (end >= mark[0] and self._silent)):
             self._cover(mark[1])
             self._mark = None
 
@@ -79,13 +81,19 @@ class Reading:
         self._empty = self._empty + 1 if complete and next_offset == self.next_offset else 0
         self.next_offset = max(next_offset, self.next_offset)
 
+    @property
+    def _silent(self) -> bool:
+        """Whether so many answers brought nothing that nothing is kept."""
+        return self._empty >= (EMPTY_BEHIND if self.until is None else EMPTY_AFTER)
+
     def told(self, end: int, *, sent_at: datetime) -> None:
         """The leader's watermark was `end` when it took up what was sent at `sent_at`."""
         self.end = end
         mark = self._mark
-        if self.next_offset >= end or self._empty >= EMPTY_AFTER:
+        if self.next_offset >= end or self._silent:
             self._cover(sent_at)
             self._mark = None
+            self._empty = 0 if self.next_offset >= end else self._empty  # there was nothing to bring
         elif mark is None:
             self._mark = (end, sent_at)
         elif self.next_offset >= mark[0]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.edges.kafka.reading import EMPTY_AFTER, Reading
+from canary.edges.kafka.reading import EMPTY_AFTER, EMPTY_BEHIND, Reading
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -119,12 +119,29 @@ def test_an_open_transaction_holds_coverage_back() -> None:
 def test_a_cleaned_end_of_the_log_is_covered_after_some_empty_answers() -> None:
     """Where a log cleaner removed the newest records, only repeated empty answers can tell."""
     reading = Reading("t", 0, "", 3, since=T0)
+    for _ in range(EMPTY_AFTER):  # nothing comes where there is nothing: that says nothing of what is to come
+        reading.read(3, end=3, sent_at=at(0), complete=True)
 
-    for number in range(EMPTY_AFTER):
+    for number in range(1, EMPTY_AFTER):
+        reading.read(3, end=5, sent_at=at(number), complete=True)
+        assert reading.until == at(0)
+    reading.read(3, end=5, sent_at=at(EMPTY_AFTER), complete=True)
+
+    assert reading.until == at(EMPTY_AFTER)
+
+
+def test_a_reader_that_is_behind_takes_a_slow_tier_for_no_empty_log() -> None:
+    """After a restart or a gap what it has to read may lie in storage that takes its time to answer."""
+    reading = Reading("t", 0, "", 3, since=T0)
+
+    for number in range(EMPTY_BEHIND):
         assert reading.coverage() is None
         reading.read(3, end=5, sent_at=at(number), complete=True)
-
     assert reading.coverage() is not None
+
+    reading.jump(4, now=at(1000))
+    reading.read(4, end=5, sent_at=at(1001), complete=True)
+    assert reading.coverage() is None
 
 
 REPLICA_STEP = st.tuples(
@@ -161,10 +178,11 @@ def test_a_follower_that_trails_covers_only_what_was_read(steps: list[tuple[int,
 def test_an_empty_end_is_covered_once_the_follower_has_it() -> None:
     """Where a cleaner removed the newest records, enough empty answers of a follower as far prove it."""
     reading = Reading("t", 0, "", 5, since=T0)
+    reading.told(5, sent_at=at(0))
     reading.told(8, sent_at=at(1))
     for _ in range(EMPTY_AFTER):
         reading.read_replica(5, end=7, complete=True)
-    assert reading.until is None
+    assert reading.until == at(0)
     reading.read_replica(5, end=8, complete=True)
     assert reading.until == at(1)
 
