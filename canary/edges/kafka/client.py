@@ -161,20 +161,23 @@ class Client:
         connection = self._manager.get_connection(node, refresh_metadata_on_err=False)
         return await connection.send_request(request)
 
-    async def connect(self) -> object:
-        """Reach any of the configured brokers; return the node to ask for metadata."""
+    @property
+    def configured(self) -> Mapping[object, str]:
+        """The configured brokers and where they are."""
+        return {b.node_id: f"{b.host}:{b.port}" for b in self._manager.cluster.bootstrap_brokers()}
+
+    async def connect(self, *first: object) -> object:
+        """Reach one of these, or else any of the configured brokers; return the node to ask for metadata."""
         problems: list[str] = []
-        brokers = self._manager.cluster.bootstrap_brokers()
-        for broker in brokers:
-            timeout = self._access.timeout * 1000 / len(brokers)
+        nodes = {**dict.fromkeys(first, "broker"), **self.configured}
+        for node, where in nodes.items():
+            timeout = self._access.timeout * 1000 / len(nodes)
             try:
-                await self._manager.get_connection(
-                    broker.node_id, timeout_ms=timeout, refresh_metadata_on_err=False
-                )
+                await self._manager.get_connection(node, timeout_ms=timeout, refresh_metadata_on_err=False)
             except kafka_errors.KafkaError as error:
-                problems.append(f"{broker.host}:{broker.port}: {said(error)}")
+                problems.append(f"{where}: {said(error)}")
             else:
-                return broker.node_id
+                return node
         raise TroubleError("; ".join(problems))
 
     def learn_brokers(self, metadata: Any) -> None:

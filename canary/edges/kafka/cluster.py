@@ -1,4 +1,8 @@
-"""The session with a cluster across its losses: connects, connects again, keeps what topics look like."""
+"""The session with a cluster across its losses: connects, connects again, keeps what topics look like.
+
+What they look like is asked of one broker after the other, of those configured and of the leaders: one that
+is cut off from the cluster answers as ever, and holds itself to be the leader of what others lead by now.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +28,7 @@ class Cluster:
         self.topics: Mapping[str, Topic] = {}
         self._access = access
         self._names = topics
+        self._turn = -1
         self._client: Client | None = None
         self._asked_at = self._told_at = 0.0
         self._pending: Pending[Sequence[Topic]] | None = None
@@ -60,13 +65,18 @@ class Cluster:
 
     def _ask(self, client: Client) -> Pending[Sequence[Topic]]:
         self._asked_at = time.monotonic()
-        self._pending = client.begin(requests.topics, client, self._names)
+        self._turn += 1
+        nodes = [*client.configured, *sorted(self._leaders() & client.addresses().keys())]
+        self._pending = client.begin(requests.topics, client, self._names, nodes[self._turn % len(nodes)])
         return self._pending
+
+    def _leaders(self) -> set[int]:
+        return {leader for topic in self.topics.values() for leader in topic.leaders.values()}
 
     def _take(self) -> None:
         if self._pending is not None and self._pending.done:
             pending, self._pending = self._pending, None
-            self.topics = {item.name: item for item in pending.result()}
+            self.topics = {item.name: item.after(self.topics.get(item.name)) for item in pending.result()}
             self._told_at = time.monotonic()
 
     def refresh(self, until: float) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -35,6 +35,21 @@ class Topic:
     leaders: Mapping[int, int]
     epochs: Mapping[int, int] = field(default_factory=dict)
     """By partition the number of its leadership, which grows with each change; absent where not told."""
+
+    def after(self, before: "Topic | None") -> "Topic":
+        """This news, but for leaderships that are known to be over, and partitions to be there."""
+        if (
+            before is None
+            or self.error
+            or before.error
+            or NO_ID in (self.id, before.id)
+            or self.id != before.id
+        ):
+            return self
+        over = {p for p, epoch in self.epochs.items() if 0 <= epoch < before.epochs.get(p, -1)}
+        leaders = {**before.leaders, **{p: led for p, led in self.leaders.items() if p not in over}}
+        epochs = {**before.epochs, **{p: epoch for p, epoch in self.epochs.items() if p not in over}}
+        return replace(self, leaders=leaders, epochs=epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +97,9 @@ def error_name(code: int) -> str:
     return str(kafka_errors.for_code(code).__name__).removesuffix("Error")
 
 
-async def topics(client: Client, names: Sequence[str]) -> Sequence[Topic]:
-    """What the cluster knows of these topics; makes none."""
-    node = await client.connect()
+async def topics(client: Client, names: Sequence[str], first: object) -> Sequence[Topic]:
+    """What one broker of the cluster (`first`, where it can be reached) knows of these topics; makes none."""
+    node = await client.connect(first)
     request = MetadataRequest(
         topics=[MetadataRequest.MetadataRequestTopic(name=name) for name in names],
         allow_auto_topic_creation=False,

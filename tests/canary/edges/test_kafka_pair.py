@@ -204,6 +204,14 @@ def connections(node: Node) -> int:
     return sum(bool(c.raddr) and c.raddr.port == node.port and c.status == "ESTABLISHED" for c in own)
 
 
+def test_no_broker_has_the_only_word_on_who_leads(pair: Pair, edge: Callable[..., KafkaStage]) -> None:
+    """One that is cut off holds itself to be the leader: those that lead nothing are asked as well."""
+    stage = edge(pair.make(leader=1, alone=True))
+    others = connections(pair.second)
+
+    looks(stage, lambda _: connections(pair.second) > others, within=10)
+
+
 @pytest.mark.parametrize("rack", ["a", "b"])
 def test_the_replica_in_our_rack_is_read(pair: Pair, edge: Callable[..., KafkaStage], rack: str) -> None:
     """With the follower's rack it is read and still covers up to now; with the leader's it is left alone."""

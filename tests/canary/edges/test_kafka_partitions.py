@@ -1,6 +1,6 @@
 """Where reading begins after a restart: never in a topic by what was kept of another of its name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -104,3 +104,28 @@ def test_a_place_that_was_moved_after_it_was_refused_stays_where_it_is() -> None
     assert made.relocate(cast(Client, Ends(60)), {("t", 0): 70}, until=0) == 0
     assert places(made) == [(0, 50, STOPPED)]
     assert made.notes == []
+
+
+def led(*leaders: int, epochs: Sequence[int], topic_id: UUID = OLD, error: int = requests.NONE) -> Topic:
+    return Topic("t", error, "", topic_id, dict(enumerate(leaders)), dict(enumerate(epochs)))
+
+
+def test_a_broker_that_is_cut_off_takes_back_no_leadership_and_no_partition() -> None:
+    """It tells what was so before; of what has not changed since it is believed."""
+    known = led(1, 2, 3, epochs=[5, 7, 0])
+
+    assert led(9, 9, epochs=[4, 7]).after(known) == led(1, 9, 3, epochs=[5, 7, 0])
+    assert led(-1, 2, 4, epochs=[6, 7, 1]).after(known) == led(-1, 2, 4, epochs=[6, 7, 1])
+
+
+def test_leaderships_count_anew_with_another_topic_or_where_nobody_counts() -> None:
+    """Then the last word is believed, and so is an error."""
+    for known, news in (
+        (led(1, epochs=[5]), led(2, epochs=[0], topic_id=NEW)),
+        (led(1, epochs=[5], topic_id=NO_ID), led(2, epochs=[0], topic_id=NO_ID)),
+        (led(1, epochs=[5]), led(2, epochs=[-1])),
+        (led(1, epochs=[5]), led(error=requests.UNKNOWN_TOPIC, epochs=[])),
+        (led(error=requests.UNKNOWN_TOPIC, epochs=[]), led(2, epochs=[0])),
+    ):
+        assert news.after(known) == news
+        assert news.after(None) == news
