@@ -5,6 +5,9 @@ import sys
 
 def main() -> None:
     """The console script `canary`."""
-    from canary.cli.main import invoke
+    try:
+        from canary.cli.main import run
 
-    sys.exit(invoke(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before the command had begun
+        sys.exit(130)

@@ -5,7 +5,6 @@
 
 import getpass
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,15 @@ import typer
 
 from canary.cli import codes
 from canary.cli.alerts_test import try_out
-from canary.cli.common import ConfigOption, duration, fail, load_config
+from canary.cli.common import ConfigOption, fail, load_config, utf8
+from canary.cli.times import in_order, length, moments
+from canary.config.render import printable
 
 if TYPE_CHECKING:
     from canary.ledger import Ledger
+
+MOST = 2**63 - 1
+"""The largest number that the ledger can hold."""
 
 app = typer.Typer(
     help="What is open and silenced; silence, acknowledge, replay; try the ways out.",
@@ -57,7 +61,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> int:
 
 @app.command("ack")
 def ack(
-    incident: Annotated[int, typer.Argument(metavar="INCIDENT", help="The number in the message.")],
+    incident: Annotated[
+        int, typer.Argument(min=1, max=MOST, metavar="INCIDENT", help="The number in the message.")
+    ],
     config: ConfigOption = None,
     author: AuthorOption = None,
 ) -> int:
@@ -87,34 +93,45 @@ def silence(
     ] = None,
     author: AuthorOption = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the message at the end.")] = "",
-    end: Annotated[int | None, typer.Option("--end", metavar="N", help="End this silence now.")] = None,
+    end: Annotated[
+        int | None, typer.Option("--end", min=1, max=MOST, metavar="N", help="End this silence now.")
+    ] = None,
 ) -> int:
     """Keep quiet about some keys for a time, or end that. Exit codes: 0, 64, 73, 78."""
     from alerts.orders import OrderBook
     from alerts.silence import Silence
 
     now = datetime.now(UTC)
-    if (end is None) == (prefix is None) or (end is None) != (for_ is not None):
-        fail(codes.USAGE, "give either PREFIX and --for, or --end")
-    length = duration(for_) if for_ is not None else None
+    lasting = None if end is not None else _lasting(prefix, for_)
+    if end is not None and (prefix is not None or for_ is not None):
+        fail(codes.USAGE, "--end: goes without PREFIX and --for")
+    prefix, reason = utf8("PREFIX", prefix or ""), utf8("--reason", reason)
     loaded = load_config(config)
     with _ledger(loaded.ledger.url, writing=True) as ledger:
         book = OrderBook(ledger.engine, begin=ledger.begin)
-        if end is not None:
-            if not book.end(end, now):
+        if lasting is None:
+            if end is None or not book.end(end, now):
                 fail(
                     codes.USAGE,
                     f"--end: no silence of that number holds (got {end}); see `canary alerts list`",
                 )
             typer.echo(f"silence {end} has ended; what still holds is told now")
             return codes.OK
-        if not length or prefix is None:
-            fail(codes.USAGE, f"--for: must be above 0 (got {for_})")
-        number = book.silence(Silence(prefix, now, now + length, _author(author), reason))
-    typer.echo(
-        f"silence {number}: nothing about {prefix or 'anything'} until {now + length:%Y-%m-%d %H:%M:%S} UTC"
-    )
+        number = book.silence(Silence(prefix, now, now + lasting, _author(author), reason))
+    what = printable(prefix) or "anything"
+    typer.echo(f"silence {number}: nothing about {what} until {now + lasting:%Y-%m-%d %H:%M:%S} UTC")
     return codes.OK
+
+
+def _lasting(prefix: str | None, text: str | None) -> timedelta:
+    if prefix is None:
+        fail(codes.USAGE, "PREFIX: is missing, as is --end N, which ends a silence")
+    if text is None:
+        fail(codes.USAGE, "--for: is missing: for how long, such as 2h")
+    lasting = length("--for", text)
+    if not lasting:
+        fail(codes.USAGE, f'--for: must be above 0 (got "{text}")')
+    return lasting
 
 
 @app.command("replay")
@@ -123,7 +140,7 @@ def replay(
     from_: Annotated[
         str, typer.Option("--from", metavar="TIME", help="2026-03-01T12:00Z, or how long ago: 12h, 7d.")
     ] = "7d",
-    to: Annotated[str, typer.Option("--to", metavar="TIME", help="The same.")] = "0s",
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="The same.")] = "now",
     as_json: JsonOption = False,
 ) -> int:
     """Show what the rules of the configuration would have paged when, from what the ledger keeps.
@@ -137,9 +154,9 @@ def replay(
     from canary.replay import replay as played
 
     now = datetime.now(UTC)
-    since, until = _moment("--from", from_, now), _moment("--to", to, now)
-    if since >= until:
-        fail(codes.USAGE, "--from: must be before --to")
+    begin, end = moments(now, {"--from": from_, "--to": to})
+    since, until = begin or now, end or now
+    in_order(since, until)
     loaded = load_config(config)
     earliest = since - max((one.over for one in loaded.objectives), default=timedelta(0))
     with _ledger(loaded.ledger.url, writing=False) as ledger:
@@ -161,20 +178,6 @@ def replay(
     return codes.OK
 
 
-def _moment(name: str, text: str, now: datetime) -> datetime:
-    """A moment, or one so long ago."""
-    if re.fullmatch(r"\d+(\.\d+)?\s*(ms|s|m|h|d)", text.strip()):
-        return now - duration(text)
-    try:
-        given = datetime.fromisoformat(text.strip())
-    except ValueError:
-        fail(
-            codes.USAGE,
-            f'{name}: must be a time such as 2026-03-01T12:00Z, or how long ago (got "{text[:80]}")',
-        )
-    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
-
-
 @contextmanager
 def _ledger(url: str, *, writing: bool) -> "Iterator[Ledger]":
     from alerts.store import StoreError
@@ -190,7 +193,7 @@ def _ledger(url: str, *, writing: bool) -> "Iterator[Ledger]":
 def _author(given: str | None) -> str:
     """Whoever types it, where nobody else is named."""
     if given is not None and given.strip():
-        return given.strip()
+        return utf8("--author", given.strip())
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers

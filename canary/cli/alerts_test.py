@@ -9,6 +9,7 @@ import typer
 
 from canary.cli import codes
 from canary.cli.common import ConfigOption, fail, load_config
+from canary.config.render import printable
 
 if TYPE_CHECKING:
     from alerts.condition import Notice
@@ -49,7 +50,7 @@ def _try(way: "Way") -> bool:
 
     problems = way.sender.check()
     for problem in problems:
-        typer.echo(f"{way.name}: check: {problem}")
+        typer.echo(f"{way.name}: check: {printable(problem)}")
     receipt: Receipt | None = None
     well = not problems
     for number, notice in enumerate(samples(datetime.now(UTC))):
@@ -60,7 +61,7 @@ def _try(way: "Way") -> bool:
             taken = way.sender.send(notice, thread)
         except DeliveryError as error:
             well = False
-            typer.echo(f"{way.name}: {notice.kind.value}: {error.reason}")
+            typer.echo(f"{way.name}: {notice.kind.value}: {printable(error.reason)}")
             continue
         receipt = receipt or taken
         where = f" (channel {taken.channel}, thread {taken.thread})" if taken.thread else ""
@@ -103,7 +104,7 @@ def _beats(config: "Config") -> Iterator[bool]:
         try:
             beat.success()
         except DeliveryError as error:
-            typer.echo(f"heartbeat {name}: {error.reason}")
+            typer.echo(f"heartbeat {name}: {printable(error.reason)}")
             yield False
         else:
             typer.echo(f"heartbeat {name}: taken")

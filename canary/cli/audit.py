@@ -1,9 +1,9 @@
 """`canary audit`: every offset of a topic against the table that is fed from it, over a stretch of time."""
 
 import json
-import re
 import signal
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from canary.cli import codes
-from canary.cli.common import ConfigOption, duration, fail, load_config
+from canary.cli.common import ConfigOption, fail, load_config
+from canary.cli.times import in_order, moments
 
 BACK = timedelta(hours=1)
 
@@ -59,9 +60,22 @@ def audit(
     from canary.cli import show_audit
     from canary.traffic import CannotAskError
 
-    loaded = load_config(config)
     now = datetime.now(UTC)
-    if left is not None or right is not None:
+    begin, end = moments(now, {"--from": since, "--to": until})
+    for_tables = {
+        "--columns": columns,
+        "--ignore": ignore,
+        "--left-password-file": left_password_file,
+        "--right-password-file": right_password_file,
+    }
+    for_traffic = {"--stage": stage, "--kept": kept or None, "--show-payloads": show_payloads or None}
+    comparing = left is not None or right is not None
+    if comparing:
+        _without(for_traffic, "does not go with --left and --right")
+    else:
+        _without(for_tables, "goes with --left and --right only")
+    loaded = load_config(config)
+    if comparing:
         if left is None or right is None:
             fail(codes.USAGE, "--left, --right: give both")
         from canary.cli import tables
@@ -70,16 +84,15 @@ def audit(
             loaded,
             tables.Side(left, left_password_file),
             tables.Side(right, right_password_file),
-            since=_time("--from", since, now) if since else None,
-            until=_time("--to", until, now) if until else None,
+            since=begin,
+            until=end,
             columns=columns,
             ignore=ignore,
             as_json=output is Output.JSON,
         )
-    end = _time("--to", until, now) if until else now - loaded.audit.delay
-    begin = _time("--from", since, now) if since else end - BACK
-    if begin >= end:
-        fail(codes.USAGE, f"--from: must be before --to (got {begin.isoformat()}, {end.isoformat()})")
+    end = end or now - loaded.audit.delay
+    begin = begin or end - BACK
+    in_order(begin, end)
     if kept:
         from canary.cli import show_windows
 
@@ -108,6 +121,12 @@ def audit(
     return result.exit_code
 
 
+def _without(options: Mapping[str, object], why: str) -> None:
+    """End the command where an option was given that would do nothing."""
+    if wrong := [name for name, value in options.items() if value is not None]:
+        fail(codes.USAGE, *(f"{name}: {why}" for name in wrong))
+
+
 class _Interrupts:
     """Ctrl-C and SIGTERM end the audit with what is known so far."""
 
@@ -128,17 +147,3 @@ class _Interrupts:
         self._stopped.set()
         for auditor in self._auditors:
             auditor.interrupt()
-
-
-def _time(option: str, text: str, now: datetime) -> datetime:
-    """A time of day in UTC unless it says otherwise, or how long ago."""
-    if re.fullmatch(r"\d+(\.\d+)?\s*(ms|s|m|h|d)?( ago)?", text):
-        days = re.fullmatch(r"(\d+(?:\.\d+)?)\s*d( ago)?", text)
-        return now - (timedelta(days=float(days[1])) if days else duration(text.removesuffix(" ago")))
-    if text == "now":
-        return now
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        fail(codes.USAGE, f'{option}: must be a time such as 2026-01-31T14:00, or 2h (got "{text}")')
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from canary.cli import codes
-from canary.cli.common import ConfigOption, built, duration, fail, load_config
+from canary.cli.common import ConfigOption, built, fail, load_config
+from canary.cli.times import duration
 
 
 class Output(StrEnum):
@@ -48,7 +49,7 @@ def check(
     from canary.once import Once
     from canary.result import Result
 
-    loaded = load_config(config)
+    loaded = load_config(config, starting=True)
     if probe is not None and probe not in [one.name for one in loaded.probes]:
         names = ", ".join(one.name for one in loaded.probes)
         fail(codes.USAGE, f'--probe: must be one of {names} (got "{probe}")')

@@ -1,15 +1,15 @@
 """What several commands share: options, reading the configuration, telling errors."""
 
 import os
-import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from uuid import UUID
 
 import typer
 
 from canary.cli import codes
 from canary.config.models import Config
+from canary.config.render import printable
 
 ConfigOption = Annotated[
     Path | None,
@@ -33,26 +33,47 @@ def fail(code: int, *messages: str) -> NoReturn:
     raise Exit(code, *messages)
 
 
-def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:
-    """The effective configuration; all its faults at once and exit code 78 where it has any."""
+def load_config(path: Path | None, *, starting: bool = False) -> Config:
+    """The effective configuration; all its faults at once and exit code 78 where it has any.
+
+    `starting`: the command makes what is not there yet, and says so.
+    """
     from canary.config import ConfigError, load
 
     try:
-        loaded = load(path, env=dict(os.environ), overrides=overrides or {})
+        loaded = load(path, env=dict(os.environ))
     except ConfigError as error:
         fail(codes.CONFIG, *error.problems)
-    for warning in loaded.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    for warning in (*loaded.warnings, *(loaded.at_start if starting else ())):
+        typer.echo(f"warning: {printable(warning)}", err=True)
     return loaded.config
 
 
-def duration(text: str) -> timedelta:
-    """`10s`, `5m`, `1h`, `2d`, or a bare number of seconds, as a flag's value."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text.strip())
-    if match is None:
-        raise typer.BadParameter(f'must be a duration such as 10s, 5m or 1h (got "{text}")')
-    unit = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[match[2] or "s"]
-    return timedelta(seconds=float(match[1]) * unit)
+def utf8(argument: str, text: str) -> str:
+    """A text that can be kept and sent: what a shell hands over need not be one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail(codes.USAGE, f'{argument}: must be UTF-8 text (got "{text}")')
+    return text
+
+
+def broker_of(text: str) -> str:
+    """The sandbox's broker: one of its own, or another's address."""
+    host, _, port = text.rpartition(":")
+    if text not in ("tansu", "kafka") and not (
+        host and port.isdecimal() and port.isascii() and int(port) < 65536
+    ):
+        fail(codes.USAGE, f'--broker: must be tansu, kafka or HOST:PORT (got "{text}")')
+    return text
+
+
+def identity(argument: str, text: str) -> UUID:
+    """The id that an argument gives."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        fail(codes.USAGE, f'{argument}: must be a UUID (got "{text[:80]}")')
 
 
 def built(config: Config, **options: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from canary.cli import codes
+from canary.cli.words import counted
 from canary.config import ConfigError, Loaded, load
 from canary.config.advice import advise, in_words
-from canary.config.render import to_json, to_toml
+from canary.config.render import printable, to_json, to_toml
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True, add_completion=False)
 
@@ -47,15 +48,15 @@ def check(config: File = None, output: Format = Output.TEXT, overrides: Settings
         else:
             _problems(error)
         return codes.CONFIG
-    advice = advise(loaded.config)
+    advice, warnings = advise(loaded.config), [*loaded.warnings, *loaded.at_start]
     if output is Output.JSON:
-        told = {"ok": True, "source": loaded.source, "problems": [], "warnings": list(loaded.warnings)}
+        told = {"ok": True, "source": loaded.source, "problems": [], "warnings": warnings}
         _object({**told, **advice.as_json()})
     else:
         for line in (f"{loaded.source}: OK", *in_words(advice)):
-            typer.echo(line)
-        for warning in loaded.warnings:
-            typer.echo(f"warning: {warning}")
+            typer.echo(printable(line))
+        for warning in warnings:
+            typer.echo(f"warning: {printable(warning)}")
     return codes.OK
 
 
@@ -84,9 +85,9 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _problems(error: ConfigError, *, err: bool = False) -> None:
     count = len(error.problems)
-    typer.echo(f"{error.source}: {count} problem{'s' if count > 1 else ''}", err=err)
+    typer.echo(printable(f"{error.source}: {counted(count, 'problem')}"), err=err)
     for problem in error.problems:
-        typer.echo(f"  {problem}", err=err)
+        typer.echo(f"  {printable(problem)}", err=err)
 
 
 def _object(value: dict[str, object]) -> None:

@@ -17,7 +17,8 @@ from typing import IO, Annotated, Any
 import typer
 
 from canary.cli import codes
-from canary.cli.common import duration, fail
+from canary.cli.common import broker_of, fail
+from canary.cli.times import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def demo(
             codes.UNAVAILABLE,
             f"the demo needs the sandbox extra: pip install 'ingestion-canary[sandbox]' ({error})",
         )
+    broker_of(broker)
     signal.signal(signal.SIGTERM, _interrupt)
     with _state_folder(folder) as place:
         typer.echo(
@@ -90,7 +92,10 @@ def _interrupt(*_: object) -> None:
 @contextlib.contextmanager
 def _state_folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail(codes.CANNOT_MAKE, f'--dir: cannot be made ({error.strerror}) (got "{folder}")')
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="canary-demo-", ignore_cleanup_errors=True) as temporary:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from canary.cli import codes
-from canary.cli.common import ConfigOption, fail, load_config
+from canary.cli.common import ConfigOption, fail, identity, load_config
 
 
 def explain(
@@ -21,10 +20,7 @@ def explain(
     from canary.cli.show import track
     from canary.ledger import Ledger, LedgerError, LedgerUnusable
 
-    try:
-        wanted = UUID(canary.strip())
-    except ValueError:
-        fail(codes.USAGE, f'ID: must be a UUID (got "{canary[:80]}")')
+    wanted = identity("ID", canary)
     if ledger is not None and not ledger.exists():
         fail(codes.CANNOT_MAKE, f"{ledger}: no such file")
     url = f"sqlite:///{ledger}" if ledger is not None else load_config(config).ledger.url

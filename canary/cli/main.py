@@ -1,13 +1,19 @@
 """All commands under one name, and the exit codes that typer does not know."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from canary import __version__
-from canary.cli import alerts, audit, check, codes, config, demo, explain, run, sandbox, status, trace
+from canary.cli import alerts, audit, check, codes, config, demo, explain, sandbox, status, trace
+from canary.cli import run as running
 from canary.cli.common import Exit
+from canary.cli.defect import defect
+from canary.cli.streams import OutputError, install
+from canary.cli.usage import in_words
+from canary.config.render import printable
 
 app = typer.Typer(
     name="canary",
@@ -35,7 +41,7 @@ def _main(version: bool = typer.Option(False, "--version", callback=_version, is
 
 app.command("check")(check.check)
 app.command("audit")(audit.audit)
-app.command("run")(run.run)
+app.command("run")(running.run)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
@@ -45,21 +51,44 @@ app.add_typer(config.app, name="config")
 app.add_typer(sandbox.app, name="sandbox")
 
 
-def invoke(arguments: Sequence[str]) -> int:
+def invoke(arguments: Sequence[str], *, of: typer.Typer = app) -> int:
     """Run one command; return its exit code."""
     try:
-        code = app(args=list(arguments), standalone_mode=False)
+        code = of(args=list(arguments), prog_name="canary", standalone_mode=False)
     except Exit as end:
-        for message in end.messages:
-            typer.echo(f"canary: {message}", err=True)
+        _tell(*end.messages)
         return end.code
     except _USAGE_ERROR as error:
-        error.show()
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            _tell(in_words(error))
         return codes.USAGE
     except typer.Exit as end:
         return end.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return codes.INTERRUPTED
-    except BrokenPipeError:  # nobody reads what we found
-        return codes.UNKNOWN
+    except OutputError as error:
+        _tell(str(error))
+        return codes.OUTPUT
+    except Exception as error:
+        return defect(error)
     return code if isinstance(code, int) else codes.OK
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The same for this whole process, whose own stdout and stderr may be closed, full or narrow."""
+    install()
+    code = invoke(arguments)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OutputError as error:
+        _tell(str(error))
+        return codes.OUTPUT
+    return code
+
+
+def _tell(*messages: str) -> None:
+    for message in messages:
+        typer.echo(f"canary: {printable(message)}", err=True)

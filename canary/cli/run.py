@@ -41,7 +41,7 @@ def run(
     from canary.web.server import Sources, WebServer
 
     _share_heaps()
-    loaded = load_config(config)
+    loaded = load_config(config, starting=True)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING if quiet else logging.INFO,

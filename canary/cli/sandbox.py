@@ -3,14 +3,14 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from canary.cli import codes
+from canary.cli.common import broker_of, fail
 from canary.sandbox.faults import KINDS, FaultError, fault_from
 from canary.sandbox.handle import NotPossibleError, SandboxError, order
-
-USAGE, UNAVAILABLE = os.EX_USAGE, os.EX_UNAVAILABLE
 
 app = typer.Typer(
     help="Run a whole pipeline on this machine, with faults on demand.",
@@ -38,9 +38,7 @@ def sandbox(
     if context.invoked_subcommand is not None:
         return
     where = folder or default_dir()
-    if broker not in ("tansu", "kafka") and not _is_address(broker):
-        _fail(f'--broker: must be tansu, kafka or HOST:PORT (got "{broker}")', USAGE)
-    _serve(where, broker, partitions)
+    _serve(where, broker_of(broker), partitions)
 
 
 def _serve(where: Path, broker: str, partitions: int | None) -> None:
@@ -49,15 +47,17 @@ def _serve(where: Path, broker: str, partitions: int | None) -> None:
         from canary.sandbox.broker import ImpossibleError
         from canary.sandbox.serve import serve
     except ModuleNotFoundError as error:
-        _fail(
+        fail(
+            codes.UNAVAILABLE,
             f'sandbox: needs the extra "sandbox": pip install "ingestion-canary[sandbox]" ({error})',
-            UNAVAILABLE,
         )
     typer.echo(f"state in {where}", err=True)
     try:
         serve(where, broker=broker, partitions=partitions, say=_announce(where))
-    except (ImpossibleError, OSError) as error:
-        _fail(str(error), UNAVAILABLE)
+    except OSError as error:
+        fail(codes.UNAVAILABLE, f"{error.filename or where}: {error.strerror or error}")
+    except ImpossibleError as error:
+        fail(codes.UNAVAILABLE, str(error))
 
 
 @app.command()
@@ -96,7 +96,7 @@ def fault(
     try:
         fault_from(given)
     except FaultError as error:
-        _fail(str(error), USAGE)
+        fail(codes.USAGE, str(error))
     _order(context, folder, path="/fault", options=given)
     typer.echo(f"{kind} is on")
 
@@ -114,13 +114,13 @@ def _order(context: typer.Context, folder: Path | None, *, path: str, options: d
     where = folder or context.obj or default_dir()
     state = read_state(where)
     if state is None:
-        _fail(f"--dir: no sandbox runs there (got {where})", UNAVAILABLE)
+        fail(codes.UNAVAILABLE, f'--dir: no sandbox runs there (got "{where}")')
     try:
         order(state["control"], path, options)
     except FaultError as error:
-        _fail(str(error), USAGE)
+        fail(codes.USAGE, str(error))
     except (NotPossibleError, SandboxError) as error:
-        _fail(str(error), UNAVAILABLE)
+        fail(codes.UNAVAILABLE, str(error))
 
 
 def _announce(where: Path) -> Any:
@@ -129,13 +129,3 @@ def _announce(where: Path) -> Any:
         typer.echo(line)
 
     return say
-
-
-def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdigit()
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)

@@ -12,10 +12,11 @@ from xml.etree import ElementTree as ET
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
+from canary.cli.words import console, counted, shown, shown_lines
 from canary.config.models import Config
+from canary.config.render import printable
 from canary.fault import Fault
 from canary.follow import hop_latencies
 from canary.once import Progress
@@ -55,7 +56,7 @@ class _Lines:
         line = f"sent {now.sent}/{now.total}" + "".join(
             f", {name} {count}" for name, count in zip(self._names[1:], seen, strict=True)
         )
-        blind = "".join(f"; {name} cannot be read: {why}" for name, why in now.blind.items())
+        blind = "".join(f"; {name} cannot be read: {printable(why)}" for name, why in now.blind.items())
         whole = line + blind
         done = now.sent == now.total and all(count == now.sent for count in seen)
         if whole != self._said and (time.monotonic() >= self._next or done):
@@ -77,16 +78,16 @@ def _live(now: Progress, names: list[str]) -> Table:
             str(sum(hop[1] in entry.seen for entry in entries)),
             f"{numbers['p50']:.3f} s" if numbers else "",
             f"{numbers['max']:.3f} s" if numbers else "",
-            f"[magenta]{escape(now.blind[hop[1]])}[/]" if hop[1] in now.blind else "",
+            f"[magenta]{shown(now.blind[hop[1]])}[/]" if hop[1] in now.blind else "",
         )
     return table
 
 
 def text(result: Result) -> None:
     """The verdict for a person."""
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     colour = COLOURS[result.verdict]
-    console.print(f"[{colour}]{result.verdict.upper()}[/] {escape(result.summary)}")
+    out.print(f"[{colour}]{result.verdict.upper()}[/] {shown(result.summary)}")
     latencies = result.latencies()
     for hop in (*pairwise(result.names), (result.names[0], result.names[-1])):
         numbers = latencies.get(hop)
@@ -95,29 +96,29 @@ def text(result: Result) -> None:
         if numbers:
             told = f"p50 {numbers['p50']:.3f} s, p99 {numbers['p99']:.3f} s, max {numbers['max']:.3f} s"
             told += f" (± {numbers['error']:.3f} s)"
-        console.print(f"  [{COLOURS[state]}]{state:8}[/] {hop[0]} -> {hop[1]}: {told}")
+        out.print(f"  [{COLOURS[state]}]{state:8}[/] {hop[0]} -> {hop[1]}: {told}")
     for fault in result.faults:
-        _fault(console, fault)
+        _fault(out, fault)
 
 
-def _fault(console: Console, fault: Fault) -> None:
+def _fault(out: Console, fault: Fault) -> None:
     colour = COLOURS[fault.state]
     where = f" {fault.where}" if fault.where else ""
-    console.print(f"[{colour}]{fault.kind}[/]{escape(where)}: {fault.count}")
+    out.print(f"[{colour}]{fault.kind}[/]{shown(where)}: {fault.count}")
     if fault.spanned:
         hops = ", ".join(f"{a} -> {b}" for a, b in fault.spanned)
-        console.print(f"  could also be at: {escape(hops)} (not readable in between)")
+        out.print(f"  could also be at: {shown(hops)} (not readable in between)")
     if fault.field is not None:
-        console.print(f"  field {escape(fault.field)}")
-        console.print(f"    expected {escape(str(fault.expected))}")
-        console.print(f"    found    {escape(str(fault.found))}")
+        out.print(f"  field {shown(fault.field)}")
+        out.print(f"    expected {shown(str(fault.expected))}")
+        out.print(f"    found    {shown(str(fault.found))}")
     if fault.reason:
-        console.print(f"  {escape(fault.reason)}")
+        out.print(f"  {shown(fault.reason)}")
     for id_ in fault.ids[:5]:
-        console.print(f"  {id_}")
+        out.print(f"  {id_}")
     if len(fault.ids) > 5:
-        console.print(f"  and {len(fault.ids) - 5} more")
-    console.print(f"  next: {escape(str(fault.as_json()['hint']))}")
+        out.print(f"  and {len(fault.ids) - 5} more")
+    out.print(f"  next: {shown(str(fault.as_json()['hint']))}")
 
 
 def junit(result: Result) -> str:
@@ -130,7 +131,7 @@ def junit(result: Result) -> str:
         if one["outcome"] != "on_time" or set(one["flags"]) - {"time_unknown"}:
             failures += 1
             words = ", ".join([one["outcome"], *one["flags"]])
-            ET.SubElement(case, "failure", message=words).text = whole["summary"]
+            ET.SubElement(case, "failure", message=words).text = printable(whole["summary"])
     suite.set("failures", str(failures))
     return ET.tostring(suite, encoding="unicode", xml_declaration=True)
 
@@ -141,52 +142,49 @@ def nagios(result: Result) -> str:
     latency = whole["latency_seconds"] or {}
     data = [f"{name}={count}" for name, count in whole["outcomes"].items()]
     data += [f"latency_{name}={value:.3f}s" for name, value in latency.items()]
-    return f"CANARY {NAGIOS[result.verdict]} - {result.summary.replace('|', '/')} | {' '.join(data)}"
+    summary = printable(result.summary).replace("|", "/")
+    return f"CANARY {NAGIOS[result.verdict]} - {summary} | {' '.join(data)}"
 
 
 def track(found: Track) -> None:
     """One canary's path with times."""
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     owed, answer = found.owed, found.answer
-    console.print(
-        f"canary {owed.id} of probe {escape(owed.probe)}, lane {owed.lane} ({escape(owed.distinct_id)})"
-    )
-    console.print(f"  {_at(owed.sent_at)}  sent")
+    out.print(f"canary {owed.id} of probe {shown(owed.probe)}, lane {owed.lane} ({shown(owed.distinct_id)})")
+    out.print(f"  {_at(owed.sent_at)}  sent")
     if answer is None:
-        console.print("  (no answer was noted: the monitor stopped, or the post is still under way)")
+        out.print("  (no answer was noted: the monitor stopped, or the post is still under way)")
     else:
         took = (answer.answered_at - answer.started_at).total_seconds()
         tries = f", {answer.tries} tries" if answer.tries > 1 else ""
-        console.print(
-            f"  {_at(answer.answered_at)}  {answer.receipt}: {escape(answer.detail)} ({took:.3f} s{tries})"
+        out.print(
+            f"  {_at(answer.answered_at)}  {answer.receipt}: {shown(answer.detail)} ({took:.3f} s{tries})"
         )
     for seen in sorted(found.seen, key=lambda item: item.seen_at):
         where = "" if seen.offset is None else f" partition {seen.partition} offset {seen.offset}"
         after = (seen.seen_at - owed.sent_at).total_seconds()
-        console.print(f"  {_at(seen.seen_at)}  seen at {escape(seen.stage)}{where} (+{after:.3f} s)")
+        out.print(f"  {_at(seen.seen_at)}  seen at {shown(seen.stage)}{where} (+{after:.3f} s)")
         for difference in seen.differences:
-            console.print(
-                f"      corrupt: {escape(difference.field)} expected {escape(difference.expected)}, "
-                f"found {escape(difference.found)}"
+            out.print(
+                f"      corrupt: {shown(difference.field)} expected {shown(difference.expected)}, "
+                f"found {shown(difference.found)}"
             )
         if seen.copies:
-            console.print(f"      {seen.copies} more of it ({escape(', '.join(seen.copy_kinds))})")
+            out.print(f"      {seen.copies} more of it ({shown(', '.join(seen.copy_kinds))})")
         if seen.reason:
-            console.print(f"      {escape(seen.reason)}")
-    console.print(f"  deadline {_at(owed.deadline)}")
+            out.print(f"      {shown(seen.reason)}")
+    out.print(f"  deadline {_at(owed.deadline)}")
     if found.judged is None:
-        console.print("  not judged yet")
+        out.print("  not judged yet")
         return
     judged = found.judged
     hop = f" between {judged.hop[0]} and {judged.hop[1]}" if judged.hop else ""
     final = "" if judged.final else " (not final)"
-    console.print(
-        f"  {_at(judged.judged_at)}  [bold]{judged.outcome}[/]{hop}{final}: {escape(judged.reason)}"
-    )
+    out.print(f"  {_at(judged.judged_at)}  [bold]{judged.outcome}[/]{hop}{final}: {shown(judged.reason)}")
     if judged.flags:
-        console.print(f"      {', '.join(sorted(judged.flags))}")
+        out.print(f"      {', '.join(sorted(judged.flags))}")
     if judged.amended_from is not None:
-        console.print(f"      amended: it was {judged.amended_from}")
+        out.print(f"      amended: it was {judged.amended_from}")
 
 
 def _reading(stage: dict[str, Any]) -> str:
@@ -201,34 +199,39 @@ def _reading(stage: dict[str, Any]) -> str:
 
 def status_tables(known: dict[str, Any]) -> None:
     """The daemon's status for a person."""
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     wrong = known["conditions"]
-    console.print(f"{escape(known['instance'])} at {known['now']}, version {known['version']}")
-    console.print("[green]nothing is wrong[/]" if not wrong else f"[bold red]{len(wrong)} wrong[/]")
+    out.print(f"{shown(known['instance'])} at {known['now']}, version {known['version']}")
+    out.print("[green]nothing is wrong[/]" if not wrong else f"[bold red]{len(wrong)} wrong[/]")
     for item in wrong:
-        console.print(f"  [red]{escape(item['title'])}[/]")
+        out.print(f"  [red]{shown(item['title'])}[/]")
         for name, value in item["facts"]:
-            console.print(f"    {escape(name)}: {escape(value)}")
+            for line in shown_lines(f"{name}: {value}", "      "):
+                out.print(f"    {line}")
     for stage in known["stages"]:
-        state = f"[magenta]blind: {escape(stage['blind'])}[/]" if stage["blind"] else "read"
-        lag = "" if stage["lag_messages"] is None else f", {stage['lag_messages']} messages behind it"
-        console.print(f"  {escape(stage['name'])}: {state}{_reading(stage)}{lag}")
+        state = f"[magenta]blind: {shown(stage['blind'])}[/]" if stage["blind"] else "read"
+        lag = (
+            ""
+            if stage["lag_messages"] is None
+            else f", {counted(stage['lag_messages'], 'message')} behind it"
+        )
+        out.print(f"  {shown(stage['name'])}: {state}{_reading(stage)}{lag}")
     for probe in known["probes"]:
-        console.print(
-            f"  {escape(probe['name'])}: {probe['pending']} pending, {probe['overdue']} overdue, "
+        out.print(
+            f"  {shown(probe['name'])}: {probe['pending']} pending, {probe['overdue']} overdue, "
             f"{probe['unread']} unread"
         )
     for one in known.get("objectives", ()):
-        console.print(f"  {escape(_objective(one))}")
+        out.print(f"  {shown(_objective(one))}")
     for one in known.get("real", ()):
         found = f"{one['verdict']}: {one['told'] or 'no real traffic'}"
-        shown = found if one["verdict"] else "no fresh window"
-        blind = f" [magenta]cannot be asked: {escape(one['trouble'])}[/]" if one["trouble"] else ""
-        console.print(f"  real traffic, {one['kind']} {escape(one['place'])}: {escape(shown)}{blind}")
+        fresh = found if one["verdict"] else "no fresh window"
+        blind = f" [magenta]cannot be asked: {shown(one['trouble'])}[/]" if one["trouble"] else ""
+        out.print(f"  real traffic, {one['kind']} {shown(one['place'])}: {shown(fresh)}{blind}")
     for window in known["windows"][:5]:
         told = Counter({name: n for name, n in window["outcomes"].items() if n})
         words = ", ".join(f"{n} {name}" for name, n in told.items())
-        console.print(f"  window {window['start']} {escape(window['probe'])}: {window['sent']} sent: {words}")
+        out.print(f"  window {window['start']} {shown(window['probe'])}: {window['sent']} sent: {words}")
 
 
 def _objective(one: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from alerts.condition import Kind, Notice
 from alerts.silence import Orders
 from alerts.state import Incident
+from canary.cli.words import counted
 from canary.config.render import printable
 
 
@@ -65,8 +66,8 @@ def as_text(known: dict[str, Any]) -> Iterator[str]:
         why = f": {printable(one['reason'])}" if one["reason"] else ""
         what = printable(one["prefix"]) or "everything"
         yield f"silence {one['number']}  {what}  until {one['ends_at']}  by {printable(one['author'])}{why}"
-    if known["messages_owed"]:
-        yield f"{known['messages_owed']} messages are owed"
+    if owed := known["messages_owed"]:
+        yield f"{counted(owed, 'message')} {'is' if owed == 1 else 'are'} owed"
 
 
 def replayed(notices: Sequence[Notice], since: datetime, until: datetime, *, windows: int) -> dict[str, Any]:
@@ -99,11 +100,9 @@ def replay_text(told: dict[str, Any]) -> Iterator[str]:
     for one in told["messages"]:
         muted = f" (muted: {', '.join(map(printable, one['muted']))})" if one["muted"] else ""
         yield f"{one['at']}  {one['kind']:<8}  {one['severity']:<6}  {printable(one['title'])}{muted}"
-    opened = (
-        ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in told["opened"].items())
-        or "nothing"
-    )
-    yield f"{told['windows']} windows from {told['from']} to {told['to']}: {opened} would have been opened"
+    opened = ", ".join(counted(count, name) for name, count in told["opened"].items()) or "nothing"
+    windows = counted(told["windows"], "window")
+    yield f"{windows} from {told['from']} to {told['to']}: {opened} would have been opened"
     yield "amended windows count as they stand now; not played again:"
     yield from (f"  {what}" for what in told["not_replayed"])
 

@@ -89,7 +89,7 @@ def _oddities(report: Report) -> Iterator[str]:
 
 def text(result: Result) -> None:
     """A page for a person."""
-    typer.echo(f"{result.verdict.upper()}: {result.summary}")
+    typer.echo(f"{result.verdict.upper()}: {printable(result.summary)}")
     for report in result.reports:
         typer.echo()
         for line in _page(report):

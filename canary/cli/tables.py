@@ -8,14 +8,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from canary.audit.tables import SHOWN, Compared, Wish
 from canary.cli import codes
 from canary.cli.common import fail
+from canary.cli.times import in_order
+from canary.cli.words import console, counted, shown
 from canary.compared import Span, TableTroubleError
 from canary.config.models import Config
+from canary.config.problems import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,10 @@ def compare(
 
     if (since is None) != (until is None):
         fail(codes.USAGE, "--from, --to: give both, or neither for all rows")
-    span = None if since is None or until is None else Span(since, until)
-    if span is not None and span.start >= span.end:
-        fail(codes.USAGE, "--from: must be before --to")
+    span = None
+    if since is not None and until is not None:
+        in_order(since, until)
+        span = Span(since, until)
     wish = Wish(span=span, columns=_names(columns), ignore=frozenset(_names(ignore) or ()))
     sides = [(address(one.text, name), one.password_file) for name, one in _sides(left, right).items()]
     try:
@@ -82,14 +84,18 @@ def address(text: str, option: str) -> Address:
         if not table:
             fail(codes.USAGE, f'{option}: must be a table (got "{text}")')
         return Address(None, None, database if dot else None, table)
-    parts = urlsplit(text)
+    wrong = f"{option}: must be like https://host:8443/database/table (got {plain(text)})"
+    try:
+        parts = urlsplit(text)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        fail(codes.USAGE, wrong)
     if parts.password is not None:
         fail(codes.USAGE, f"{option}: must not hold a password; give {option}-password-file")
     path = [piece for piece in parts.path.split("/") if piece]
     if parts.scheme not in ("http", "https") or not parts.hostname or len(path) < 2:
-        fail(codes.USAGE, f'{option}: must be like https://host:8443/database/table (got "{text}")')
+        fail(codes.USAGE, wrong)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = "" if parts.port is None else f":{parts.port}"
     prefix = "".join(f"/{piece}" for piece in path[:-2])
     return Address(f"{parts.scheme}://{host}{port}{prefix}", parts.username, path[-2], path[-1])
 
@@ -103,7 +109,7 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _text(done: Compared) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     whole = done.total()
     rows = sum(day.left for day in done.days), sum(day.right for day in done.days)
     head = {
@@ -112,9 +118,9 @@ def _text(done: Compared) -> None:
         2: "[bold red]DIFFERENT[/]",
         3: "[magenta]UNKNOWN[/]",
     }
-    console.print(
-        f"{head[done.exit_code]} {escape(done.left)} has {rows[0]:,} rows, {escape(done.right)} {rows[1]:,}, "
-        f"over {len(done.days)} days; compared by {', '.join(done.columns)}"
+    out.print(
+        f"{head[done.exit_code]} {shown(done.left)} has {rows[0]:,} rows, {shown(done.right)} {rows[1]:,}, "
+        f"over {counted(len(done.days), 'day')}; compared by {', '.join(done.columns)}"
     )
     for words, ids in (
         (f"missing in {done.left}", whole.missing_left),
@@ -124,18 +130,18 @@ def _text(done: Compared) -> None:
         ("with another number of copies", whole.copies),
     ):
         if ids:
-            console.print(f"  {escape(words)}: {len(ids):,}")
+            out.print(f"  {shown(words)}: {len(ids):,}")
             for one in ids[:SHOWN]:
-                console.print(f"    {escape(one)}")
+                out.print(f"    {shown(one)}")
     for name, count in done.fields.items():
-        console.print(f"  column {escape(name)} differs in {count} of the first {len(whole.content[:SHOWN])}")
+        out.print(f"  column {shown(name)} differs in {count} of the first {len(whole.content[:SHOWN])}")
     for day in done.days:
         if day.found.missing_left or day.found.missing_right or day.found.content or day.left != day.right:
-            console.print(
+            out.print(
                 f"  {day.day}: {day.left:,} and {day.right:,} rows, {len(day.found.missing_left):,} and "
                 f"{len(day.found.missing_right):,} missing, {len(day.found.content):,} with other content"
             )
         for why in day.unaudited:
-            console.print(f"  [magenta]not compared[/]: {escape(why)}")
+            out.print(f"  [magenta]not compared[/]: {shown(why)}")
     for note in done.notes:
-        console.print(f"  {escape(note)}")
+        out.print(f"  {shown(note)}")

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
-from canary.cli.common import ConfigOption, duration, load_config
+from canary.cli.common import ConfigOption, identity, load_config
+from canary.cli.times import duration, moments
 
 
 class Output(StrEnum):
@@ -25,7 +25,7 @@ def trace(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="When it was sent, such as 2026-11-27T14:05Z. Default: what the id says (v7).",
+            help="When it was sent, such as 2026-11-27T14:05, or 2h ago. Default: what the id says (v7).",
         ),
     ] = None,
     within: Annotated[
@@ -45,8 +45,8 @@ def trace(
     from canary.tools import tracing
     from canary.trace import Hint
 
-    wanted = _uuid(event)
-    moment = None if around is None else _time(around)
+    wanted = identity("UUID", event)
+    (moment,) = moments(datetime.now(UTC), {"--around": around})
     with tracing(load_config(config)) as asking:
         traced = asking.run(wanted, Hint(moment, within), messages=max_messages, payload=show_payload)
     if output is Output.JSON:
@@ -54,20 +54,3 @@ def trace(
     else:
         text(traced)
     return traced.exit_code
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        raise typer.BadParameter(f'UUID: must be a UUID (got "{text[:80]}")') from None
-
-
-def _time(text: str) -> datetime:
-    try:
-        parsed = datetime.fromisoformat(text.strip())
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f'--around: must be a time such as 2026-11-27T14:05Z (got "{text[:80]}")'
-        ) from None

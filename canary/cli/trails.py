@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from rich.console import Console
-from rich.markup import escape
 
+from canary.cli.words import console, shown
 from canary.trace import Traced
 from canary.trails import Find, Searched
 from canary.verdict import State
@@ -25,47 +25,45 @@ WORDS = {
 
 def text(traced: Traced) -> None:
     """The verdict, then every place in the order of the way."""
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
     verdict = traced.verdict
     colour = COLOURS.get(verdict.state, "bold red")
     words = verdict.state.value.replace("_", " ").upper()
-    console.print(f"[{colour}]{words}[/] {traced.id}: {escape(verdict.why)}")
+    out.print(f"[{colour}]{words}[/] {traced.id}: {shown(verdict.why)}")
     if verdict.hop is not None:
         between = f"between {verdict.hop[0]} and {verdict.hop[1]}"
         spanned = (
             f" (or further on: {', '.join(verdict.spanned)} could not be searched)" if verdict.spanned else ""
         )
-        console.print(f"  {escape(between + spanned)}")
+        out.print(f"  {shown(between + spanned)}")
     last = traced.last_seen
     if last is None:
-        console.print("  seen nowhere")
+        out.print("  seen nowhere")
     else:
-        console.print(f"  last seen in {escape(last[0].place)}{escape(_where(last[1]))} at {_at(last[1].at)}")
+        out.print(f"  last seen in {shown(last[0].place)}{shown(_where(last[1]))} at {_at(last[1].at)}")
     if traced.around is not None:
-        console.print(f"  looked for around {_at(traced.around)}")
+        out.print(f"  looked for around {_at(traced.around)}")
     for one in traced.evidence.searched:
-        _place(console, one)
+        _place(out, one)
     for name, passage in traced.evidence.passages.items():
-        console.print(
-            f"  consumer behind {escape(name)}: {escape(passage.words or _drained(passage.drained))}"
-        )
+        out.print(f"  consumer behind {shown(name)}: {shown(passage.words or _drained(passage.drained))}")
 
 
-def _place(console: Console, one: Searched) -> None:
+def _place(out: Console, one: Searched) -> None:
     head = f"  {one.stage}: {WORDS[one.side]}{one.place}"
     for find in one.finds:
-        console.print(f"{escape(head)}{escape(_where(find))}  {_at(find.at)}")
+        out.print(f"{shown(head)}{shown(_where(find))}  {_at(find.at)}")
         for what, said in (("reason", find.reason), *find.facts):
             if said:
-                console.print(f"      {escape(what)}: {escape(said)}")
+                out.print(f"      {shown(what)}: {shown(said)}")
         if find.payload is not None:
-            console.print(f"      payload: {escape(find.payload)}")
+            out.print(f"      payload: {shown(find.payload)}")
     if not one.finds:
         unit = "rows" if one.side in ("sibling", "warning") else "read"
         why = f"could not be told ({one.gap})" if one.gap else f"not there ({one.read:,} {unit})"
-        console.print(f"{escape(head)}: {escape(why)}")
+        out.print(f"{shown(head)}: {shown(why)}")
     for note in one.notes:
-        console.print(f"      {escape(note)}")
+        out.print(f"      {shown(note)}")
 
 
 def _where(find: Find) -> str:

@@ -43,7 +43,7 @@ def _secret(draft: Draft, path: Path, secret: Secret) -> None:
     file = secret.path
     if path == _MADE and file is not None and not file.exists():
         if _used(draft):
-            draft.warn(path, "is not there yet; the first start makes it", got=f"got {plain(str(file))}")
+            draft.note(path, "is not there yet; the first start makes it", got=f"got {plain(str(file))}")
         return
     try:
         text = secret()

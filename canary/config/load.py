@@ -23,7 +23,8 @@ DEFAULT = "canary.toml"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A sound configuration, where each value came from, and what a person should think about.
+    """A sound configuration, where each value came from, and what a person should think about: always, and
+    before the first start, which makes something.
 
     `origins` has the values that somebody set, and those defaults that depend on others; every other
     value is the default of its model.
@@ -33,6 +34,7 @@ class Loaded:
     source: str
     origins: Mapping[Path, str]
     warnings: tuple[str, ...]
+    at_start: tuple[str, ...] = ()
 
 
 def load(
@@ -60,7 +62,9 @@ def load(
     check(draft, tables)
     if draft.problems:
         raise ConfigError(list(dict.fromkeys(draft.problems)), source=draft.source)
-    return Loaded(_assembled(tables), draft.source, draft.origins, tuple(draft.warnings))
+    return Loaded(
+        _assembled(tables), draft.source, draft.origins, tuple(draft.warnings), tuple(draft.at_start)
+    )
 
 
 def _draft(path: FilePath | None, env: Mapping[str, str]) -> Draft:

@@ -50,6 +50,8 @@ class Draft:
     origins: dict[Path, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    at_start: list[str] = field(default_factory=list)
+    """What the first start will make: of no concern to a command that starts nothing."""
     doubtful: set[Path] = field(default_factory=set)
     """Keys that were wrong by themselves: what hangs on them is not judged."""
 
@@ -64,6 +66,10 @@ class Draft:
         fault = Fault(path, what, got, also, bare=not got)
         if self._judged(fault):
             self.warnings.append(self.told(fault))
+
+    def note(self, path: Path, what: str, *, got: str) -> None:
+        """Report what the first start will change."""
+        self.at_start.append(self.told(Fault(path, what, got)))
 
     def _judged(self, fault: Fault) -> bool:
         keys = {fault.path, *((*fault.path[:-1], key) for key in fault.also)}

@@ -120,8 +120,10 @@ def _table(loaded: Loaded, path: Path, table: Any) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """What others wrote, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """What others wrote on one line, what a terminal would obey spelled out (`\\x1b`, `\\n`)."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def toml_value(value: Any) -> str:

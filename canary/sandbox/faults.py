@@ -85,11 +85,11 @@ class Active:
         return self.fault.lasts is not None and now >= self.since + self.fault.lasts
 
 
-def duration(text: str) -> timedelta:
+def duration(text: str, *, option: str = "duration") -> timedelta:
     """Read `500ms`, `5s`, `2m`, `1h`; a bare number is seconds."""
     found = _DURATION.fullmatch(text if text and text[-1].isalpha() else f"{text}s")
     if found is None:
-        raise FaultError(f'duration: must look like 500ms, 5s, 2m or 1h (got "{text}")')
+        raise FaultError(f'{option}: must look like 500ms, 5s, 2m or 1h (got "{text}")')
     return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
@@ -114,8 +114,12 @@ def fault_from(options: Mapping[str, Any]) -> Fault:
         share=options.get("share"),
         block=options.get("block"),
         canaries=bool(options.get("canaries", False)),
-        lasts=None if lasts is None else duration(lasts),
-        by=timedelta(seconds=5) if by is None else _shift(by) if kind == "skew" else duration(by),
+        lasts=None if lasts is None else duration(lasts, option="--for"),
+        by=timedelta(seconds=5)
+        if by is None
+        else _shift(by)
+        if kind == "skew"
+        else duration(by, option="--by"),
         field=options.get("field"),
         how=options.get("how") or _HOWS.get(kind, (None,))[0],
     )
@@ -124,7 +128,8 @@ def fault_from(options: Mapping[str, Any]) -> Fault:
 
 
 def _shift(text: str) -> timedelta:
-    return -duration(text[1:]) if text.startswith("-") else duration(text)
+    size = duration(text.removeprefix("-"), option="--by")
+    return -size if text.startswith("-") else size
 
 
 def _check(fault: Fault) -> None:

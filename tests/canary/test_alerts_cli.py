@@ -82,7 +82,7 @@ def test_the_list_says_what_is_open(daemon: Daemon, capsys: pytest.CaptureFixtur
     assert daemon.types("list") == 1
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("    1  page    lost:raw->events  since ")
-    assert second == "       3 canaries lost ?[31m"
+    assert second == "       3 canaries lost \\x1b[31m"
     assert daemon.types("list", "--json") == 1
     known = json.loads(capsys.readouterr().out)
     assert [(one["number"], one["key"], one["messages"]) for one in known["incidents"]] == [(1, LOST.key, 1)]
@@ -120,10 +120,10 @@ def test_an_acknowledged_incident_is_not_repeated(daemon: Daemon, capsys: pytest
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("silence",), "give either PREFIX and --for, or --end"),
-        (("silence", "lost:"), "give either PREFIX and --for, or --end"),
-        (("silence", "lost:", "--for", "1h", "--end", "1"), "give either PREFIX and --for, or --end"),
-        (("silence", "lost:", "--for", "0s"), "--for: must be above 0 (got 0s)"),
+        (("silence",), "PREFIX: is missing"),
+        (("silence", "lost:"), "--for: is missing"),
+        (("silence", "lost:", "--for", "1h", "--end", "1"), "--end: goes without PREFIX and --for"),
+        (("silence", "lost:", "--for", "0s"), '--for: must be above 0 (got "0s")'),
     ],
 )
 def test_a_half_order_is_refused(

@@ -131,5 +131,5 @@ def test_the_first_start_makes_the_secret(configure: Configure, good: str, folde
     assert len(first) >= 32
     assert configure(good).config.canary.made_key() == first
     assert not make_secret_file(folder / "canary-secret")
-    assert any("the first start makes it" in warning for warning in loaded.warnings)
+    assert any("the first start makes it" in note for note in loaded.at_start)
     assert not [left for left in folder.iterdir() if left.name.startswith(".")]

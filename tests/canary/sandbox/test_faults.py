@@ -78,7 +78,7 @@ def test_a_fault_with_an_end_ends() -> None:
         ({"kind": "drop", "at": "raw", "field": "x"}, '--field: only for corrupt (got "x")'),
         (
             {"kind": "delay", "at": "raw", "by": "soon"},
-            'duration: must look like 500ms, 5s, 2m or 1h (got "soon")',
+            '--by: must look like 500ms, 5s, 2m or 1h (got "soon")',
         ),
         ({"kind": "drop", "at": "raw", "colour": "red"}, 'colour: there is no such option (got "red")'),
     ],
