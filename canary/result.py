@@ -47,7 +47,8 @@ class Result:
         arrived = sum(v.outcome in ARRIVED for v in self.finished.verdicts.values())
         if self.verdict == "ok":
             worst = self.latencies().get((self.names[0], self.names[-1]), {}).get("max", 0.0)
-            return f"All {self.sent} canaries arrived once, intact and on time (slowest {worst:.1f} s)."
+            who = "The canary" if self.sent == 1 else f"All {self.sent:,} canaries"
+            return f"{who} arrived once, intact and on time (slowest {worst:.1f} s)."
         under_way = f" {self._under_way} are still under way." if self._under_way else ""
         if not self.faults and not self.sent:
             return "Nothing was sent, so nothing can be said."

@@ -1,6 +1,7 @@
 """`canary demo`: the sandbox with the daemon beside it, and faults at the press of a key."""
 
 import contextlib
+import re
 import select
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import typer
 from canary.cli import codes
 from canary.cli.common import broker_of, fail
 from canary.cli.times import duration
+from canary.config.render import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Trick:
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+
+_LOGGED = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d),\d+ [A-Z]+ (.*)")
 
 TRICKS: Mapping[str, Trick] = {
     "1": Trick(
@@ -144,7 +148,7 @@ def _press(sandbox: Any, key: str) -> None:
             typer.echo(">>> all faults off")
         elif key == "s":
             for message in sandbox.slack_messages()[-5:]:
-                typer.echo(f"    slack: {message.get('text', '')}")
+                typer.echo(f"    slack: {printable(str(message.get('text', '')))}")
         elif key in TRICKS:
             trick = TRICKS[key]
             sandbox.fault(trick.kind, **trick.options)
@@ -162,11 +166,14 @@ def _help() -> None:
 
 
 def _relay(lines: IO[str] | None) -> None:
-    """What the daemon says, without the date and the level of its log."""
     for line in lines or ():
-        parts = line.rstrip("\n").split(" ", 3)
-        when, words = (parts[1][:8], parts[3]) if len(parts) == 4 else ("", line.rstrip("\n"))
-        typer.echo(f"{when} {words.removeprefix('canary: ')}")
+        typer.echo(relayed(line.rstrip("\n")))
+
+
+def relayed(line: str) -> str:
+    """What the daemon says, without the date and the level of its log; what is no line of that, as it is."""
+    found = _LOGGED.fullmatch(line)
+    return f"{found[1]} {found[2].removeprefix('canary: ')}" if found else line
 
 
 class _Keys:

@@ -30,7 +30,7 @@ def run(
 ) -> int:
     """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
     from canary.calendars import calendar
-    from canary.cli.tell import Teller
+    from canary.cli.tell import OneLine, Teller
     from canary.daemon import Daemon
     from canary.heartbeat import STEP, Heartbeat, Settling
     from canary.observing import STEP as CHANGES
@@ -42,11 +42,9 @@ def run(
 
     _share_heaps()
     loaded = load_config(config, starting=True)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[log], level=logging.WARNING if quiet else logging.INFO)
     for noisy in ("kafka", "apscheduler", "urllib3", "clickhouse_connect", "slack_sdk", "alembic"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "kafka" else logging.ERROR)
     app = built(loaded)

@@ -206,7 +206,7 @@ def status_tables(known: dict[str, Any]) -> None:
     for item in wrong:
         out.print(f"  [red]{shown(item['title'])}[/]")
         for name, value in item["facts"]:
-            for line in shown_lines(f"{name}: {value}", "      "):
+            for line in shown_lines(f"{name}: {value}", "  "):
                 out.print(f"    {line}")
     for stage in known["stages"]:
         state = f"[magenta]blind: {shown(stage['blind'])}[/]" if stage["blind"] else "read"

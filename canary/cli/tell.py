@@ -5,12 +5,21 @@ from collections.abc import Mapping
 
 from alerts.condition import Condition, Notice
 from canary.config.models import Config
+from canary.config.render import printable
 from canary.settle import Settled
 from canary.values import WindowReport
 from canary.watch import Watch
 from reconcile.outcome import Outcome
 
 _log = logging.getLogger("canary")
+
+
+class OneLine(logging.Formatter):
+    """A line of the log is a line: what others wrote ends none and colours none (tracebacks are ours)."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
+        """As usual, with control characters spelled out."""
+        return printable(super().formatMessage(record))
 
 
 class Teller:
@@ -33,7 +42,8 @@ class Teller:
         _log.info("sending %g canaries a second, %s events a month%s", rate, f"{month:,.0f}", cost)
         _log.info("page http://%s/ metrics http://%s/metrics", config.web.listen, config.web.listen)
         if waiting := len(self._watch.desk.book.entries):
-            _log.info("took up %d canaries that an earlier run left open", waiting)
+            taken = f"{waiting:,} canar{'y' if waiting == 1 else 'ies'}"
+            _log.info("took up %s that an earlier run left open", taken)
 
     def settled(self, settled: Settled) -> None:
         """What this settling changed."""
@@ -46,7 +56,7 @@ class Teller:
                 _log.info("amended: %s was %s, is %s", judged.id, judged.amended_from, judged.outcome)
         now = {item.key: item for item in self._watch.open_conditions}
         for key in now.keys() - self._open.keys():
-            _log.warning("OPEN %s%s", now[key].title, _facts(now[key]))
+            _log.warning("OPEN %s%s", now[key].title, facts_line(now[key]))
         for key in self._open.keys() - now.keys():
             _log.info("over: %s", self._open[key].title)
         self._open = now
@@ -63,7 +73,9 @@ class Teller:
             if entry is None:
                 return
             sent = entry.owed.sent_at
-            ways = [(name, s.seen_at - sent) for name, s in entry.seen.items() if name in desk.book.readings]
+            ways = [
+                (name, entry.seen[name].seen_at - sent) for name in desk.book.readings if name in entry.seen
+            ]
         told = ", ".join(f"{name} +{after.total_seconds():.2f} s" for name, after in ways)
         _log.info("first canary arrived: %s (%s)", entry.owed.id, told)
         self._first_told = True
@@ -87,7 +99,8 @@ def window_line(report: WindowReport) -> str:
     return f"{mark}window {start} {report.probe}: {report.sent} sent, {counts}{how_long}{missed}"
 
 
-def _facts(item: Condition) -> str:
-    told = "; ".join(f"{name}: {value}" for name, value in item.facts)
+def facts_line(item: Condition) -> str:
+    """A condition's facts and ids on the line of its title; a fact of several lines has commas for them."""
+    told = "; ".join(f"{name}: {', '.join(value.splitlines())}" for name, value in item.facts)
     ids = f"; ids: {', '.join(item.ids)}" if item.ids else ""
     return f" ({told}{ids})" if told or ids else ""

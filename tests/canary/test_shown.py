@@ -41,3 +41,14 @@ def test_nothing_is_named_where_canaries_reach_all(capsys: pytest.CaptureFixture
     assert "canaries in 64 of 64 partitions\n" in shown
     assert "events: read\n" in shown
     assert "<td>64 of 64</td>" in render(status())
+
+
+def test_what_others_said_is_spelled_out_and_kept_in_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """No colour, no mark-up of theirs; a fact of several lines stays indented."""
+    wrong = {"title": "3 lost [bold]\x1b[31m", "facts": [["changed", "a: altered\nb: \x07made"]]}
+    stages = [{**status()["stages"][1], "lag_messages": 1}]
+    status_tables({**status(), "conditions": [wrong], "stages": stages})
+
+    shown = capsys.readouterr().out
+    assert "  3 lost [bold]\\x1b[31m\n    changed: a: altered\n      b: \\x07made\n" in shown
+    assert "events: read, 1 message behind it\n" in shown
