@@ -93,6 +93,8 @@ def audit(
     end = end or now - loaded.audit.delay
     begin = begin or end - BACK
     in_order(begin, end)
+    if begin >= now:
+        fail(codes.USAGE, f'--from: must be in the past (got "{since}")')
     if kept:
         from canary.cli import show_windows
 

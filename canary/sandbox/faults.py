@@ -40,6 +40,7 @@ _HOWS: dict[str, tuple[str, ...]] = {
 _COUNTED = (*EVENT_KINDS, *POST_KINDS)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = timedelta(days=1000)
 _KEYS = {"kind", "at", "count", "share", "block", "canaries", "lasts", "by", "field", "how"}
 
 
@@ -90,7 +91,10 @@ def duration(text: str, *, option: str = "duration") -> timedelta:
     found = _DURATION.fullmatch(text if text and text[-1].isalpha() else f"{text}s")
     if found is None:
         raise FaultError(f'{option}: must look like 500ms, 5s, 2m or 1h (got "{text}")')
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise FaultError(f'{option}: must be at most {_LONGEST.days * 24}h (got "{text}")')
+    return timedelta(seconds=seconds)
 
 
 def fault_from(options: Mapping[str, Any]) -> Fault:

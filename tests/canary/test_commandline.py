@@ -38,6 +38,7 @@ ID = "01a22134-3a20-77c5-9e88-aa1a97793657"
             "audit --left a --right http://h:99999/d/t",
             "--right: must be like https://host:8443/database/table",
         ),
+        ("audit --from 2101-01-01 --to 2102-01-01", '--from: must be in the past (got "2101-01-01")'),
         ("audit --columns x", "--columns: goes with --left and --right only"),
         ("audit --left a --right b --kept", "--kept: does not go with --left and --right"),
         ("alerts ack 99999999999999999999", "INCIDENT: must be at most 9,223,372,036,854,775,807"),

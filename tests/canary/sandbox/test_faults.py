@@ -80,6 +80,10 @@ def test_a_fault_with_an_end_ends() -> None:
             {"kind": "delay", "at": "raw", "by": "soon"},
             '--by: must look like 500ms, 5s, 2m or 1h (got "soon")',
         ),
+        (
+            {"kind": "delay", "at": "raw", "by": "99999999999h"},
+            '--by: must be at most 24000h (got "99999999999h")',
+        ),
         ({"kind": "drop", "at": "raw", "colour": "red"}, 'colour: there is no such option (got "red")'),
     ],
 )
