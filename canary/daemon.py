@@ -93,7 +93,8 @@ class Daemon:
         """Why the daemon does not watch everything: stuck steps, stages that cannot be read, no ledger."""
         desk = self._watch.desk
         blind = [f"{name}: {r.blind}" for name, r in list(desk.book.readings.items()) if r.blind]
-        ledger = [f"ledger: {desk.ledger_problem}"] if desk.ledger_problem else []
+        trouble = desk.ledger_problem
+        ledger = [f"ledger: {trouble.removeprefix('ledger: ')}"] if trouble else []
         return [*self.stuck(), *blind, *ledger]
 
     def _steps(self) -> dict[str, Step]:

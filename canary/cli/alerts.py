@@ -186,8 +186,10 @@ def _ledger(url: str, *, writing: bool) -> "Iterator[Ledger]":
     try:
         with Ledger.beside(url) if writing else Ledger.open(url, read_only=True) as ledger:
             yield ledger
-    except (LedgerUnusable, LedgerError, StoreError) as error:
+    except (LedgerUnusable, LedgerError) as error:
         fail(codes.CANNOT_MAKE, str(error))
+    except StoreError as error:
+        fail(codes.CANNOT_MAKE, f"ledger: {error}")
 
 
 def _author(given: str | None) -> str:

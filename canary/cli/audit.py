@@ -13,7 +13,7 @@ import typer
 
 from canary.cli import codes
 from canary.cli.common import ConfigOption, fail, load_config
-from canary.cli.times import in_order, moments
+from canary.cli.times import in_order, in_past, moments
 
 BACK = timedelta(hours=1)
 
@@ -69,21 +69,18 @@ def audit(
         "--right-password-file": right_password_file,
     }
     for_traffic = {"--stage": stage, "--kept": kept or None, "--show-payloads": show_payloads or None}
-    comparing = left is not None or right is not None
-    if comparing:
-        _without(for_traffic, "does not go with --left and --right")
-    else:
+    if left is None and right is None:
         _without(for_tables, "goes with --left and --right only")
+    else:
+        _without(for_traffic, "does not go with --left and --right")
     loaded = load_config(config)
-    if comparing:
-        if left is None or right is None:
-            fail(codes.USAGE, "--left, --right: give both")
+    if left is not None or right is not None:
         from canary.cli import tables
 
         return tables.compare(
             loaded,
-            tables.Side(left, left_password_file),
-            tables.Side(right, right_password_file),
+            tables.Side(_given("--left", left), left_password_file),
+            tables.Side(_given("--right", right), right_password_file),
             since=begin,
             until=end,
             columns=columns,
@@ -93,8 +90,7 @@ def audit(
     end = end or now - loaded.audit.delay
     begin = begin or end - BACK
     in_order(begin, end)
-    if begin >= now:
-        fail(codes.USAGE, f'--from: must be in the past (got "{since}")')
+    in_past("--from", begin, now)
     if kept:
         from canary.cli import show_windows
 
@@ -121,6 +117,12 @@ def audit(
     else:
         show_audit.text(result)
     return result.exit_code
+
+
+def _given(option: str, value: str | None) -> str:
+    if value is None:
+        fail(codes.USAGE, f"{option}: is missing, give both --left and --right")
+    return value
 
 
 def _without(options: Mapping[str, object], why: str) -> None:

@@ -55,6 +55,12 @@ def in_order(begin: datetime, end: datetime) -> None:
         fail(codes.USAGE, f"--from: must be before --to (got --from {_told(begin)}, --to {_told(end)})")
 
 
+def in_past(option: str, moment: datetime, now: datetime) -> None:
+    """End the command where what has not been yet would be asked for."""
+    if moment >= now:
+        fail(codes.USAGE, f"{option}: must be in the past (got {_told(moment)})")
+
+
 def _length(text: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
