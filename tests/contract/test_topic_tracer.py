@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from canary.edges.kafka import Settings, TopicTracer
-from canary.trails import ALTERNATE, DEAD_LETTER, Question, Seen
+from canary.trails import ALTERNATE, DEAD_LETTER, Passage, Question, Seen
 from tests.contract.topic_labs import KAFKA, TANSU, Real, apache, real, tansu
 
 Make = Callable[..., TopicTracer]
@@ -207,8 +207,12 @@ def test_a_topic_that_is_not_there_and_a_broker_that_is_away_are_gaps(broker: Re
     )
     try:
         assert "does not exist" in missing.search(question(uuid.uuid4()))[0].gap
-        assert away.search(question(uuid.uuid4()))[0].gap
-        assert away.passage([Seen("t", 0, 0)]).passed is None
+        refused = "127.0.0.1:1: connection refused"
+        assert away.search(question(uuid.uuid4()))[0].gap == refused
+        assert away.search(question(uuid.uuid4()))[0].gap == refused  # not: the topic does not exist
+        assert away.passage([Seen("t", 0, 0)]) == Passage(
+            None, None, f"the position of its consumer cannot be read: {refused}"
+        )
     finally:
         missing.close()
         away.close()

@@ -170,7 +170,11 @@ class RangeReader:
         return {partition: told for (_, partition), told in found.items()}
 
     def _client(self) -> Client:
-        return self._cluster.client(self._until())
+        try:
+            return self._cluster.client(self._until())
+        except TroubleError as trouble:  # else the next call would find no topics there
+            self._cluster.drop(str(trouble))
+            raise
 
     def _until(self) -> float:
         return time.monotonic() + self._timeout
