@@ -72,7 +72,8 @@ def _whose(gone: Sequence[Report]) -> Iterator[tuple[str, str]]:
             for value, number in getattr(report.lost, name).items():
                 found[value] = found.get(value, 0) + number
         if found:
-            yield name, ", ".join(f"{value} ({number})" for value, number in list(found.items())[:5])
+            first = list(found.items())[:5]
+            yield name, ", ".join(f"{' '.join(value.split())} ({number})" for value, number in first)
 
 
 def _explained(one: Standing) -> Iterator[Condition]:

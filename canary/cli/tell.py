@@ -101,6 +101,7 @@ def window_line(report: WindowReport) -> str:
 
 def facts_line(item: Condition) -> str:
     """A condition's facts and ids on the line of its title; a fact of several lines has commas for them."""
-    told = "; ".join(f"{name}: {', '.join(value.splitlines())}" for name, value in item.facts)
+    flat = [(name, value.replace("\n", ", ")) for name, value in item.facts]
+    told = "; ".join(f"{name}: {value}" for name, value in flat)
     ids = f"; ids: {', '.join(item.ids)}" if item.ids else ""
     return f" ({told}{ids})" if told or ids else ""

@@ -102,4 +102,11 @@ def _seconds(value: float | None) -> str:
 
 
 def _e(value: object) -> str:
-    return '<span class="dim">unknown</span>' if value is None else escape(str(value))
+    """Escaped, with its own lines; what else would hide, reorder or break the text is spelled out."""
+    if value is None:
+        return '<span class="dim">unknown</span>'
+    return "<br>".join(escape("".join(map(_spelled, line))) for line in str(value).split("\n"))
+
+
+def _spelled(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()

@@ -52,3 +52,13 @@ def test_what_others_said_is_spelled_out_and_kept_in_its_place(capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "  3 lost [bold]\\x1b[31m\n    changed: a: altered\n      b: \\x07made\n" in shown
     assert "events: read, 1 message behind it\n" in shown
+
+
+def test_what_others_said_does_nothing_on_the_page() -> None:
+    """No mark-up of theirs, nothing that hides or reorders; lines stay lines."""
+    wrong = {"title": "<b>3\u202e lost\x1b[31m", "facts": [["changed", "a\nb&"]], "ids": [], "diagram": ""}
+
+    page = render({**status(), "conditions": [wrong]})
+
+    assert "&lt;b&gt;3\\u202e lost\\x1b[31m" in page
+    assert "<td>changed</td><td>a<br>b&amp;</td>" in page

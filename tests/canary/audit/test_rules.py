@@ -39,6 +39,16 @@ def test_a_loss_pages_with_what_to_replay() -> None:
     assert page.ids == tuple(world.logs[0][n].id for n in (4, 5, 9))
 
 
+def test_an_events_name_makes_no_line_of_its_own() -> None:
+    """A name with a line break in it cannot look like another fact."""
+    world = World()
+    world.append(0, 2, event="plain\n  lost: 0\u2028")
+    world.consume(0, without={1})
+    [page] = audited([standing(world)], GRACE)
+
+    assert dict(page.facts)["events"] == "plain lost: 0 (1)"
+
+
 def test_what_changed_before_the_window_of_a_loss_is_told_with_it() -> None:
     """Held against the first window that shows it, from its start on."""
     world = World()
