@@ -49,7 +49,7 @@ class Result:
             worst = self.latencies().get((self.names[0], self.names[-1]), {}).get("max", 0.0)
             who = "The canary" if self.sent == 1 else f"All {self.sent:,} canaries"
             return f"{who} arrived once, intact and on time (slowest {worst:.1f} s)."
-        under_way = f" {self._under_way} are still under way." if self._under_way else ""
+        under_way = f" {self._under_way} still under way." if self._under_way else ""
         if not self.faults and not self.sent:
             return "Nothing was sent, so nothing can be said."
         if not self.faults:

@@ -23,6 +23,7 @@ from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
+from canary.config.secret import Secret
 from canary.config.stages import ClickHouseStageConfig, KafkaStageConfig
 from canary.edges import clickhouse, kafka, prometheus
 from canary.event import EVENT_NAME
@@ -233,7 +234,7 @@ def _compared(
     elif side.user is not None:
         told = replace(told, user=side.user)
     if password_file is not None:
-        told = replace(told, password=lambda: password_file.read_text().strip())
+        told = replace(told, password=Secret(path=password_file))
     told = replace(told, database=side.database or told.database, table=side.table)
     host = urlsplit(told.url).netloc
     return clickhouse.ComparedTable(told, name=f"{told.database}.{told.table} at {host}", now=now)

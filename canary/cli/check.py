@@ -67,12 +67,21 @@ def check(
         app.ledger.close()
         app.watch.close_soon()
         result = Result(finished, [stage.name for stage in loaded.stages])
+        told = keep_ledger(path) if result.exit_code != codes.OK or keep else None
         _print(result, output)
-        if result.exit_code != codes.OK or keep:
-            kept = Path(tempfile.mkdtemp(prefix="canary-check-"))
-            shutil.copy2(path, kept / "check.db")
-            typer.echo(f"ledger kept: canary explain ID --ledger {kept / 'check.db'}", err=True)
+        if told is not None:
+            typer.echo(told, err=True)
     return result.exit_code
+
+
+def keep_ledger(path: Path) -> str:
+    """Copy the ledger out of its temporary folder; say where to, or why not: the verdict stands alone."""
+    try:
+        kept = Path(tempfile.mkdtemp(prefix="canary-check-")) / path.name
+        shutil.copy2(path, kept)
+    except OSError as error:
+        return f"the ledger cannot be kept ({error.strerror})"
+    return f"ledger kept: canary explain ID --ledger {kept}"
 
 
 def _print(result: object, output: Output) -> None:

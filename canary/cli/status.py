@@ -37,8 +37,9 @@ def _known(answer: bytes) -> dict[str, Any] | None:
         known = json.loads(answer)
     except ValueError:
         return None
-    ours = isinstance(known, dict) and isinstance(known.get("conditions"), list)
-    return known if ours and isinstance(known.get("windows"), list) else None
+    lists = ("conditions", "stages", "probes", "windows")
+    ours = isinstance(known, dict) and all(isinstance(known.get(name), list) for name in lists)
+    return known if ours and {"instance", "now", "version"} <= known.keys() else None
 
 
 def _why(error: urllib3.exceptions.HTTPError) -> str:

@@ -17,6 +17,7 @@ from canary.cli.words import console, counted, shown
 from canary.compared import Span, TableTroubleError
 from canary.config.models import Config
 from canary.config.problems import plain
+from canary.config.secret import Secret, SecretError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def compare(
         in_order(since, until)
         span = Span(since, until)
     wish = Wish(span=span, columns=_names(columns), ignore=frozenset(_names(ignore) or ()))
+    for name, one in _sides(left, right).items():
+        _readable(f"{name}-password-file", one.password_file)
     sides = [(address(one.text, name), one.password_file) for name, one in _sides(left, right).items()]
     try:
         with comparing(config, sides, wish) as asking:
@@ -98,6 +101,14 @@ def address(text: str, option: str) -> Address:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     prefix = "".join(f"/{piece}" for piece in path[:-2])
     return Address(f"{parts.scheme}://{host}{port}{prefix}", parts.username, path[-2], path[-1])
+
+
+def _readable(option: str, file: Path | None) -> None:
+    try:
+        if file is not None:
+            Secret(path=file)()
+    except SecretError as error:
+        fail(codes.USAGE, f"{option}: {error}")
 
 
 def _sides(left: Side, right: Side) -> Mapping[str, Side]:

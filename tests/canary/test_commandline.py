@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from canary.cli import codes
+from canary.cli.check import keep_ledger
 from canary.cli.main import invoke
 from canary.cli.streams import OutputError, lenient
 from canary.cli.times import duration
@@ -39,6 +40,10 @@ ID = "01a22134-3a20-77c5-9e88-aa1a97793657"
             "--right: must be like https://host:8443/database/table",
         ),
         ("audit --from 2101-01-01 --to 2102-01-01", "--from: must be in the past (got 2101-01-01T00:00:00Z)"),
+        (
+            "audit --left a --right b --right-password-file /nope",
+            "--right-password-file: /nope: no such file",
+        ),
         ("audit --left a", "--right: is missing, give both --left and --right"),
         ("audit --columns x", "--columns: goes with --left and --right only"),
         ("audit --left a --right b --kept", "--kept: does not go with --left and --right"),
@@ -125,6 +130,11 @@ def test_a_defect_of_ours_is_told_as_one(
     monkeypatch.setenv("CANARY_TRACEBACK", "1")
     assert invoke([], of=broken) == codes.SOFTWARE
     assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_verdict_stands_where_its_ledger_cannot_be_kept(tmp_path: Path) -> None:
+    """It says why."""
+    assert keep_ledger(tmp_path / "gone.db") == "the ledger cannot be kept (No such file or directory)"
 
 
 def test_a_reader_that_has_gone_ends_nothing() -> None:

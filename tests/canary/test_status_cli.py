@@ -10,6 +10,8 @@ from canary.sandbox.gate import Gate
 from canary.sandbox.httpd import HttpServer, Response
 from tests.canary.config.samples import GOOD
 
+LIKE = b'{"conditions": [], "stages": [], "probes": [], "windows": []}'
+
 
 def asked(folder: Path, port: int) -> int:
     config = folder / "canary.toml"
@@ -27,7 +29,7 @@ def test_nothing_that_listens_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "no daemon answers (connection refused)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"conditions": 1}', b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"conditions": 1}', LIKE, b"\xff"])
 def test_somebody_else_who_listens_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:

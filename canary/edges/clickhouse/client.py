@@ -142,7 +142,9 @@ class Server:
         try:
             return self._settings.password()
         except (OSError, ValueError) as error:
-            raise Blind(f"the password cannot be read ({type(error).__name__})") from None
+            # what a secret of ours says names its file; the words of others might hold what they read
+            ours = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
+            raise Blind(f"the password cannot be read ({error if ours else type(error).__name__})") from None
 
     def _blind(self, error: Exception, timeout: timedelta) -> Blind:
         code = error.code if isinstance(error, DatabaseError) else None

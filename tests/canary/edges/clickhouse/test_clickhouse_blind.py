@@ -2,9 +2,11 @@
 
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from canary.config.secret import Secret
 from canary.edges.clickhouse import ClickHouseStage
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
@@ -46,6 +48,9 @@ def test_a_password_that_cannot_be_read_is_blind(stage: MakeStage) -> None:
         raise FileNotFoundError("secret-file")
 
     assert stage(password=missing).look([wanted()]).blind == "the password cannot be read (FileNotFoundError)"
+
+    gone = Secret(path=Path("/gone"))
+    assert stage(password=gone).look([wanted()]).blind == "the password cannot be read (/gone: no such file)"
 
 
 def test_nothing_listening_is_refused(stage: MakeStage) -> None:
