@@ -64,13 +64,8 @@ def demo(
     ] = None,
 ) -> int:
     """Run a whole small pipeline and watch it; press keys to break it. Ctrl-C ends it and leaves nothing."""
-    try:
-        from canary.sandbox import NotPossibleError, SandboxError, start
-    except ImportError as error:
-        fail(
-            codes.UNAVAILABLE,
-            f"the demo needs the sandbox extra: pip install 'ingestion-canary[sandbox]' ({error})",
-        )
+    from canary.sandbox import NotPossibleError, SandboxError, start
+
     broker_of(broker)
     signal.signal(signal.SIGTERM, _interrupt)
     with _state_folder(folder) as place:

@@ -10,7 +10,7 @@ import typer
 from canary.cli import codes
 from canary.cli.common import broker_of, fail
 from canary.sandbox.faults import KINDS, FaultError, fault_from
-from canary.sandbox.handle import NotPossibleError, SandboxError, order
+from canary.sandbox.handle import EXTRA, NotPossibleError, SandboxError, order
 
 app = typer.Typer(
     help="Run a whole pipeline on this machine, with faults on demand.",
@@ -47,10 +47,7 @@ def _serve(where: Path, broker: str, partitions: int | None) -> None:
         from canary.sandbox.broker import ImpossibleError
         from canary.sandbox.serve import serve
     except ModuleNotFoundError as error:
-        fail(
-            codes.UNAVAILABLE,
-            f'sandbox: needs the extra "sandbox": pip install "ingestion-canary[sandbox]" ({error})',
-        )
+        fail(codes.UNAVAILABLE, f"{EXTRA} ({error})")
     typer.echo(f"state in {where}", err=True)
     try:
         serve(where, broker=broker, partitions=partitions, say=_announce(where))

@@ -21,6 +21,9 @@ _ORDER_WITHIN = 60.0
 _HOST = "127.0.0.1"
 
 
+EXTRA = 'sandbox: needs the extra "sandbox": pip install "ingestion-canary[sandbox]"'
+
+
 class SandboxError(Exception):
     """The sandbox did not come up, or is not there any more."""
 
@@ -156,4 +159,5 @@ def start(
     said = log.read_text().strip()[-2000:]
     if code == os.EX_UNAVAILABLE:
         raise NotPossibleError(said)
-    raise SandboxError(f"sandbox: did not come up, exit code {code} (got {said!r})")
+    last = said.rpartition("\n")[2]
+    raise SandboxError(f"sandbox: did not come up, exit code {code} (got {last!r}; {log.name} in its --dir has it all)")

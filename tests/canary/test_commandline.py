@@ -132,6 +132,17 @@ def test_a_defect_of_ours_is_told_as_one(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
+def test_the_demo_says_which_extra_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `canary sandbox` does; that is no defect."""
+    (tmp_path / "chdb.py").write_text("raise ModuleNotFoundError(\"No module named 'chdb'\")")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    assert invoke(["demo", "--dir", str(tmp_path / "state")]) == codes.UNAVAILABLE
+    assert 'canary: sandbox: needs the extra "sandbox": pip install' in capsys.readouterr().err
+
+
 def test_a_verdict_stands_where_its_ledger_cannot_be_kept(tmp_path: Path) -> None:
     """It says why."""
     assert keep_ledger(tmp_path / "gone.db") == "the ledger cannot be kept (No such file or directory)"
