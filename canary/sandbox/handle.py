@@ -160,4 +160,6 @@ def start(
     if code == os.EX_UNAVAILABLE:
         raise NotPossibleError(said)
     last = said.rpartition("\n")[2]
-    raise SandboxError(f"sandbox: did not come up, exit code {code} (got {last!r}; {log.name} in its --dir has it all)")
+    raise SandboxError(
+        f"sandbox: did not come up, exit code {code} (got {last!r}; {log.name} in its --dir has it all)"
+    )
