@@ -206,8 +206,8 @@ def connections(node: Node) -> int:
 
 def test_no_broker_has_the_only_word_on_who_leads(pair: Pair, edge: Callable[..., KafkaStage]) -> None:
     """One that is cut off holds itself to be the leader: those that lead nothing are asked as well."""
-    stage = edge(pair.make(leader=1, alone=True))
-    others = connections(pair.second)
+    topic, others = pair.make(leader=1, alone=True), connections(pair.second)
+    stage = edge(topic)
 
     looks(stage, lambda _: connections(pair.second) > others, within=10)
 
