@@ -158,7 +158,8 @@ class Unsaved:
 def _join(items: list[Coverage], new: Coverage) -> None:
     """Keep touching intervals as one, and breaks as breaks."""
     last = items[-1] if items else None
-    if last is not None and last.since <= new.since <= last.until:
+    same = last is not None and last.topic_id in ("", new.topic_id)
+    if last is not None and same and last.since <= new.since <= last.until:
         until, expired = max(last.until, new.until), last.expired + new.expired
         new = replace(new, since=last.since, until=until, expired=expired)
         items.pop()

@@ -80,3 +80,15 @@ def test_a_write_that_failed_is_made_up_for_together_with_what_came_since(ledger
     found = ledger.find(OWED.id)
     assert found is not None
     assert [seen.seen_at for seen in found.seen] == [NOON + 3 * SECOND]
+
+
+def test_what_was_read_of_a_topic_made_again_waits_apart(ledger: Ledger) -> None:
+    """Whatever the clock did meanwhile: reading it began when it was met, and the ledger says so."""
+    unsaved = Unsaved(ledger, on_failure=lambda _: None)
+    for since, until, topic_id in ((0, 9, "old"), (5, 7, "new")):
+        told = Coverage("topic", 0, NOON + since * SECOND, NOON + until * SECOND, 3, topic_id=topic_id)
+        unsaved.learned("raw", seen=(), coverage=[told], positions=())
+    assert unsaved.flush()
+
+    kept = {item.topic_id: (item.since, item.until) for item in ledger.coverage("raw")}
+    assert kept["new"] == (NOON + 5 * SECOND, NOON + 7 * SECOND)
