@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.amended import FOUND, amended, overlaid, turned_up
+from reconcile.amended import FOUND, amended, overlaid, still_explained, turned_up
 from reconcile.offsets import Range, appended
-from reconcile.traffic import Fate, Run, merged, tally
+from reconcile.traffic import EXPLAINED, Fate, Run, merged, tally
 
 FATES = st.sampled_from(list(Fate))
 
@@ -37,6 +37,20 @@ def test_each_lost_offset_turned_up_or_is_still_lost(look: tuple[list[Range], li
         expected[place] = fate if fate in FOUND else Fate.LOST
     assert fates(after) == expected
     assert fates(turned_up(after)) == {place: fate for place, fate in expected.items() if fate in FOUND}
+
+
+@given(looks())
+def test_an_explanation_stays_with_what_is_gone(look: tuple[list[Range], list[Run]]) -> None:
+    """Of those offsets what says why there need be no row, with its words, and nothing else."""
+    gone, told = look
+    worded = [Run(run.range, run.fate, run.fate.value) for run in told]
+    found = still_explained(worded, gone)
+
+    places = fates([Run(one, Fate.LOST) for one in gone]).keys()
+    assert fates(found) == {
+        at: fate for at, fate in fates(told).items() if at in places and fate in EXPLAINED
+    }
+    assert all(run.reason == run.fate.value for run in found)
 
 
 def test_a_look_that_says_all_there_is_to_say() -> None:
