@@ -103,9 +103,9 @@ def _state_folder(folder: Path | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _daemon(config: Path) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "canary", "run", "--config", str(config)]
+    command = [sys.executable, "-m", "canary", "run", "--until-eof", "--config", str(config)]
     daemon = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
         yield daemon

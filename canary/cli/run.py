@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TextIO
 
 import typer
 
@@ -27,6 +28,9 @@ block is a mapping of its own, which goes back whole; the free end of the heap t
 def run(
     config: ConfigOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", hidden=True, help="End when stdin does, as whoever holds it ended.")
+    ] = False,
 ) -> int:
     """Watch until told to stop: send, follow, settle, page; serve metrics and the status page."""
     from canary.calendars import calendar
@@ -95,6 +99,8 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    if until_eof:
+        threading.Thread(target=at_eof, args=(sys.stdin, end), name="end of stdin", daemon=True).start()
     web.start()
     teller.started(loaded)
     gc.collect()
@@ -119,6 +125,13 @@ def _share_heaps() -> None:
         return  # another C library, which has no such heaps
     for setting, value in _HEAPS:
         mallopt(setting, value)
+
+
+def at_eof(source: TextIO, end: Callable[[], None]) -> None:
+    """Read until nobody holds the other end any more; what is read says nothing."""
+    while source.read(1024):
+        pass
+    end()
 
 
 def _check_ways(pager: Pager) -> None:

@@ -34,6 +34,8 @@ def kept(config: Config, since: datetime, until: datetime, *, stage: str | None,
     else:
         for text in (text for one in rows for text in lines(one)):
             typer.echo(printable(text))
+    if not audits and stage is not None and stage not in names:
+        fail(codes.USAGE, f'--stage: is no stage, and no window of it is kept of this time (got "{stage}")')
     if not audits:
         typer.echo("no audited window is kept of this time", err=True)
         return codes.UNKNOWN

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import typer
 from canary.cli import codes
 from canary.cli.check import keep_ledger
 from canary.cli.main import invoke
+from canary.cli.run import at_eof
 from canary.cli.streams import OutputError, lenient
 from canary.cli.times import duration
+from canary.ledger import Ledger
 from tests.canary.config.samples import GOOD
 
 ID = "01a22134-3a20-77c5-9e88-aa1a97793657"
@@ -141,6 +144,32 @@ def test_the_demo_says_which_extra_it_lacks(
 
     assert invoke(["demo", "--dir", str(tmp_path / "state")]) == codes.UNAVAILABLE
     assert 'canary: sandbox: needs the extra "sandbox": pip install' in capsys.readouterr().err
+
+
+def test_the_demos_daemon_ends_with_the_demo() -> None:
+    """However that ended: when nobody holds its stdin any more."""
+    reading, writing = os.pipe()
+    ended = threading.Event()
+    with os.fdopen(reading) as source, os.fdopen(writing, "w") as held:
+        waiting = threading.Thread(target=at_eof, args=(source, ended.set))
+        waiting.start()
+        print("says nothing", file=held, flush=True)
+        assert not ended.is_set()
+        held.close()
+        assert ended.wait(10)
+        waiting.join()
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_stage_that_nobody_knows_is_a_wrong_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Also where what was kept is asked for: not a stretch of time without windows."""
+    Ledger.open(f"sqlite:///{tmp_path}/canary.db").close()
+
+    assert invoke(["audit", "--kept", "--stage", "nope"]) == 64
+    assert capsys.readouterr().err.startswith("canary: --stage: is no stage, and no window of it is kept")
+    assert invoke(["audit", "--kept", "--stage", "events"]) == codes.UNKNOWN
 
 
 def test_a_verdict_stands_where_its_ledger_cannot_be_kept(tmp_path: Path) -> None:
