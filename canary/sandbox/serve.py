@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from canary.sandbox.control import Control
-from canary.sandbox.state import forget_state
+from canary.sandbox.state import alone, forget_state
 from canary.sandbox.supervisor import Sandbox
 
 _SWITCH = 0.001
@@ -31,19 +31,20 @@ def serve(
         signal.signal(number, _interrupt)
     if until_eof:
         threading.Thread(target=_watch_input, name="until eof", daemon=True).start()
-    sandbox = Sandbox(folder, broker=broker, partitions=partitions)
-    control = Control(sandbox)
-    try:
-        sandbox.start(control_port=control.start)
-        say("ready")
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        _deafen()
-    finally:
-        _deafen()
-        forget_state(folder)
-        control.stop()
-        sandbox.stop()
+    with alone(folder):
+        sandbox = Sandbox(folder, broker=broker, partitions=partitions)
+        control = Control(sandbox)
+        try:
+            sandbox.start(control_port=control.start)
+            say("ready")
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            _deafen()
+        finally:
+            _deafen()
+            forget_state(folder)
+            control.stop()
+            sandbox.stop()
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler

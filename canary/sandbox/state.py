@@ -1,12 +1,15 @@
 """The files of a sandbox's folder: a configuration for the monitor, its secrets, and the addresses."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from canary.sandbox.broker import free_port
+from canary.sandbox.broker import ImpossibleError, free_port
 from canary.sandbox.doors import HOST
 from canary.sandbox.kafka_clients import DEAD_LETTERS, PROCESSED, RAW
 
@@ -37,6 +40,20 @@ class Addresses:
     clickhouse_direct: int
     slack: int
     control: int
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, and make it; however we end, it is free again. Raises ImpossibleError, OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ImpossibleError(
+                f'--dir: another sandbox runs there; give another (got "{folder}")'
+            ) from None
+        yield
 
 
 def write_state(folder: Path, addresses: Addresses, secrets: Secrets, *, partitions: int) -> None:
