@@ -30,7 +30,8 @@ def read(path: FilePath) -> Draft:
 
 def _cause(error: tomllib.TOMLDecodeError) -> str:
     # the library's words end "(at line 3, column 5)" and quote no more than one character of the file
-    return str(error).replace("(at end of document)", "(at the end of the file)")
+    words = str(error).replace("(at end of document)", "(at the end of the file)")
+    return words.replace("Cannot overwrite a value", "the key stands above already")
 
 
 def _text(path: FilePath, source: str) -> str:
