@@ -186,7 +186,8 @@ def lines(one: Mapping[str, Any]) -> Iterator[str]:
 def _head(one: Mapping[str, Any]) -> str:
     times = f"{one['since'][:19].replace('T', ' ')} to {one['until'][11:19]}Z"
     state = f"{one['verdict']}{', open' if one['open'] else ''}"
-    amended = f", amended {one['amendments']} times" if one["amendments"] else ""
+    often = one["amendments"]
+    amended = f", amended {often} time{'s' * (often != 1)}" if often else ""
     wrong = f", unbalanced by {one['unbalanced']} (this is a bug)" if one["unbalanced"] else ""
     replay = f": replay {' '.join(one['replay'][:5])}" if one["replay"] else ""
     return f"{one['stage']} {times} {state}{amended}{wrong}{replay}"

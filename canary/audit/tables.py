@@ -138,7 +138,8 @@ class Compared:
 
 
 class Comparing:
-    """Compares two tables once. Raises `TableTroubleError` where one cannot be asked at all."""
+    """Compares two tables once. Raises `TableTroubleError` where one cannot be asked at all, ValueError where
+    a wished column is not in both."""
 
     def __init__(self, left: Table, right: Table, wish: Wish) -> None:
         self._left = left
@@ -168,7 +169,7 @@ class Comparing:
             return common
         unknown = [name for name in self._wish.columns if name not in left or name not in right]
         if unknown:
-            raise TableTroubleError(f"columns: must be in both tables (got {', '.join(unknown)})")
+            raise ValueError(f"columns: must be in both tables (got {', '.join(unknown)})")
         return self._wish.columns
 
     def _span(self, span: Span, width: timedelta, day: Day) -> None:

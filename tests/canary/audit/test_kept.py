@@ -102,7 +102,7 @@ def test_both_methods_stand_side_by_side() -> None:
     assert one["real"] == {"stored": 90, "lost": 10}
     assert one["canaries"] == {"sent": 120, "on_time": 117, "lost": 2, "rejected": 1}
     assert list(lines(one)) == [
-        "events 2026-01-31 12:00:00 to 12:05:00Z fault, amended 1 times: replay 0:10-19",
+        "events 2026-01-31 12:00:00 to 12:05:00Z fault, amended 1 time: replay 0:10-19",
         "  ingress->raw: real by counters 120 in, 108 out, 9 dropped quota, 3 left ± 4 (adds up);"
         " canaries 120 in, 119 out, 1 rejected",
         "  raw->processed: real by a sample of 10.0% 20 in, 19 out, 1 dead lettered,"
