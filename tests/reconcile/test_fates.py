@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reconcile.offsets import Range
-from reconcile.traffic import Evidence, Fate, Message, Policy, Run, explained, fate_of, merged, tally
+from reconcile.traffic import Evidence, Fate, Message, Policy, Run, came, explained, fate_of, merged, tally
 
 AT = 7
 NAMED = Message(0, AT, id="a", event="kept", token="t")
@@ -136,3 +136,22 @@ def test_the_words_for_fates_are_those_that_reports_know() -> None:
     """In the order in which they are told."""
     words = "stored deduplicated aborted control dead_lettered filtered unparsable queued not_yet expired"
     assert [*Fate] == [*words.split(), "lost", "unaudited"]
+
+
+@pytest.mark.parametrize(
+    ("position", "before", "rows_end", "far"),
+    [
+        (None, 0, 0, 0),
+        (None, 0, None, None),
+        (None, 0, 7, None),
+        (None, 5, 0, None),
+        (3, 0, None, 3),
+        (3, 5, 4, 5),
+        (3, 4, 5, 5),
+    ],
+)
+def test_how_far_a_consumer_ever_came(
+    position: int | None, before: int, rows_end: int | None, far: int | None
+) -> None:
+    """At least; without a position only a table that never had a row shows that it came nowhere."""
+    assert came(position, before=before, rows_end=rows_end) == far
