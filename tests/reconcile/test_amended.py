@@ -1,5 +1,6 @@
 """Losses after another look: what turned up changes, whatever else a look says does not."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,15 @@ def test_an_explanation_stays_with_what_is_gone(look: tuple[list[Range], list[Ru
     places = fates([Run(one, Fate.LOST) for one in gone]).keys()
     assert fates(found) == {at: fate for at, fate in fates(told).items() if at in places and fate in WHYS}
     assert all(run.reason == run.fate.value for run in found)
+
+
+@pytest.mark.parametrize("fate", list(Fate))
+def test_only_what_says_why_there_need_be_no_row_stays(fate: Fate) -> None:
+    """Whatever else was said of it may have changed since."""
+    run = Run(Range(0, 3, 6), fate, "why")
+
+    expected = [Run(Range(0, 4, 6), fate, "why")] if fate in WHYS else []
+    assert still_explained([run], [Range(0, 4, 9), Range(1, 3, 6)]) == expected
 
 
 def test_a_look_that_says_all_there_is_to_say() -> None:
