@@ -31,6 +31,8 @@ contracts: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.targeted
+	$(BIN)/python -m bench.audit
 
 bench-reading: $(READY)
 	$(BIN)/python -m bench.targeted
