@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from canary.ledger import Ledger, LedgerError, Step
+from canary.ledger.step import same_topic
 from canary.minutes import of_sent
 from canary.values import Answer, Coverage, Judged, Minute, Owed, Position, Seen, WindowReport
 
@@ -158,8 +159,7 @@ class Unsaved:
 def _join(items: list[Coverage], new: Coverage) -> None:
     """Keep touching intervals as one, and breaks as breaks."""
     last = items[-1] if items else None
-    same = last is not None and last.topic_id in ("", new.topic_id)
-    if last is not None and same and last.since <= new.since <= last.until:
+    if last is not None and same_topic(last, new) and last.since <= new.since <= last.until:
         until, expired = max(last.until, new.until), last.expired + new.expired
         new = replace(new, since=last.since, until=until, expired=expired)
         items.pop()

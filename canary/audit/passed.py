@@ -1,12 +1,13 @@
 """How far the consumer of a table has come: as far as that proves an insert, and ever."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from canary.audit.protocols import Table
 from canary.audit.work import Work
-from canary.traffic import CannotAskError
+from canary.traffic import CannotAskError, Times
 from reconcile.offsets import Range, joined
 from reconcile.traffic import came
 
@@ -36,22 +37,29 @@ def passed(
     reached = {part.partition for part in removed(work, gaps)}
     if work.held or work.state.positions_unreadable:
         return dict.fromkeys(reached, 0 if work.held else None)
-    found = {}
-    for one in reached:
-        now, before = work.state.positions.get(one), work.known.passed.get(one, 0)
-        rows_end = _rows_end(rows_of, work, one, slack, ever=now is None) if rows_of is not None else None
-        found[one] = came(now, before=before, rows_end=None if forgets and not rows_end else rows_end)
-    return found
+    now, before = work.state.positions, work.known.passed
+    ends: dict[int, int | None] = {}
+    if rows_of is not None:
+        placed = {one for one in reached if now.get(one) is not None}
+        ends |= _rows_end(rows_of, work, placed, replace(work.times(slack), until=FOR_EVER))
+        ends |= _rows_end(rows_of, work, reached - placed, None)
+    if forgets:
+        ends = {one: end or None for one, end in ends.items()}
+    return {one: came(now.get(one), before=before.get(one, 0), rows_end=ends.get(one)) for one in reached}
 
 
-def _rows_end(table: Table, work: Work, partition: int, slack: timedelta, *, ever: bool) -> int | None:
-    """One past the last offset with a row, of any time or of the window's and later ones; None where that is
-    too much to ask."""
-    whole = Range(partition, 0, work.state.logs[partition].end)
-    times = None if ever else replace(work.times(slack), until=FOR_EVER)
+def _rows_end(
+    table: Table, work: Work, partitions: AbstractSet[int], times: Times | None
+) -> Mapping[int, int | None]:
+    """By partition one past the last offset with a row of these times, or of any; None where that is too much
+    to ask."""
+    whole = [Range(one, 0, work.state.logs[one].end) for one in sorted(partitions)]
+    if not whole:
+        return {}
     try:
-        return table.furthest([whole], times).get(partition, -1) + 1
+        found = table.furthest(whole, times)
     except CannotAskError as error:
         if not error.over_budget:
             raise
-        return None
+        return dict.fromkeys(partitions)
+    return {one: found.get(one, -1) + 1 for one in partitions}

@@ -72,8 +72,8 @@ class Auditor:
         if made_again:
             notes.append(f"topic {state.topic} was made again: audited from its beginning")
         settled_at = state.read_at + self._limits.passed_grace
-        work = Work(state, since, until, window, started + self._limits.seconds, settled_at, payloads)
-        work = replace(work, known=known(state, start, started))
+        before, deadline = known(state, start, started), started + self._limits.seconds
+        work = Work(state, since, until, window, deadline, settled_at, payloads, known=before)
         work = self._held(work, notes)
         if work.state.positions_unreadable:
             work = replace(work, unread=self._table.unread_from())

@@ -262,10 +262,14 @@ class Step:
         self.connection.execute(delete(consumer_position).where(of_partition, table.read_at > at))
 
 
+def same_topic(last: Coverage, told: Coverage) -> bool:
+    """Whether the second is of the topic that the first was of, as far as that is known."""
+    return last.topic_id in ("", told.topic_id)
+
+
 def joined(last: Coverage, told: Coverage) -> Coverage:
     """The last interval of a partition with a new one, or the new one alone where there is a gap."""
-    another = "" != last.topic_id != told.topic_id
-    if another or told.since > last.until or (told.expired and told.since > last.since):
+    if not same_topic(last, told) or told.since > last.until or (told.expired and told.since > last.since):
         return told
     return replace(  # it ends when told: an earlier time than we had, where a clock was put right
         told, since=last.since, expired=last.expired + told.expired

@@ -169,9 +169,14 @@ def dead_letter_wished(settings: Settings, columns: Mapping[str, str]) -> dict[s
     return found | ({"at": at} if at else {}) | ({"reason": why} if why else {})
 
 
+def arrivals(settings: Settings) -> tuple[str, str]:
+    """The columns that tell when a row came, whether the table has them or not."""
+    return settings.columns.get("kafka_time", "_timestamp"), settings.columns.get("at", "inserted_at")
+
+
 def arrival_expression(settings: Settings, raw: Raw) -> str:
     """What tells when a row came and is known to an index or a key; "" where nothing is."""
-    names = (settings.columns.get("kafka_time", "_timestamp"), settings.columns.get("at", "inserted_at"))
+    names = arrivals(settings)
     keys = (*split(raw.sorting_key), raw.partition_key)
     for name in names:
         if name in raw.columns and _mentions(keys, name):

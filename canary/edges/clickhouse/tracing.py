@@ -11,7 +11,7 @@ from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.lifetimes import kept_since, lifetimes
 from canary.edges.clickhouse.pace import Pace
 from canary.edges.clickhouse.rows import Row, Seeing, found, moment
-from canary.edges.clickhouse.schema import Shape
+from canary.edges.clickhouse.schema import Shape, arrivals
 from canary.edges.clickhouse.session import Session
 from canary.edges.clickhouse.settings import Settings
 from canary.edges.clickhouse.warnings import DAYS_BACK, warned
@@ -85,9 +85,8 @@ class TableTracer:
                 sightings = self._ask(shape, question, since=since, until=None, prune=_ANY_DAY)
                 notes.append(f"only what arrived since {since:%Y-%m-%d %H:%MZ} less a day: {blind.reason}")
         finds = tuple(_find(one, payload=question.payload) for one in sightings)
-        names = self._settings.columns
-        arrivals = {names.get("kafka_time", "_timestamp"), names.get("at", "inserted_at")}
-        kept = kept_since(lifetimes(shape.ttl), arrivals=arrivals, now=self._now())
+        came = frozenset(arrivals(self._settings))
+        kept = kept_since(lifetimes(shape.ttl), arrivals=came, now=self._now())
         return Searched(
             self.name, table, side, finds, gap=gap, read=self._cost(), notes=tuple(notes), kept_since=kept
         )

@@ -36,17 +36,17 @@ def message(record: Record, partition: int, reading: Reading) -> Message:
     id_ = _plain(body[named]) if named is not None else _from_headers(record.headers)
     if not error:
         error = reading.holds.refuses(body)
-    inner, at = _inner(body), _moment(record.timestamp)
+    at, holds = _moment(record.timestamp), reading.holds
     return Message(
         partition=partition,
         offset=record.offset,
         at=at,
         id=id_,
-        event=_text(body.get("event")) or _text(inner.get("event")),
+        event=_text(body.get("event")) or _text(_inner(body).get("event")),
         token=_text(body.get("token")) or _text(body.get("api_key")),
         key=None if record.key is None else record.key.decode("utf-8", "backslashreplace")[:MAX_TEXT],
         error=error,
-        removed=reading.holds.removes({**inner, **body}, at),
+        removed=holds.removes({**_inner(body), **body}, at) if holds.ttl else "",
         payload=_shown(record.value) if reading.payloads else None,
     )
 

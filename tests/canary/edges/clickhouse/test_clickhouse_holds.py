@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from canary.edges.clickhouse import AuditOptions, Settings, TableAudit, TableTracer
+from canary.edges.clickhouse import TableTracer
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.trails import Question
-from tests.canary.edges.clickhouse.bench import LINE, PASSWORD
+from tests.canary.edges.clickhouse.bench import LINE
+from tests.contract.audit_kit import settings, table_audit
 
 pytestmark = pytest.mark.sandbox
 
@@ -16,18 +17,6 @@ DAY = timedelta(days=1)
 TABLE = """CREATE TABLE IF NOT EXISTS posthog.kept (uuid UUID, team_id Int64, timestamp DateTime64(6, 'UTC'),
     _timestamp DateTime('UTC')) ENGINE = MergeTree ORDER BY uuid
     TTL {} SETTINGS index_granularity = 8192"""
-
-
-def settings(front: ClickHouseFront) -> Settings:
-    return Settings(
-        name="table",
-        url=front.url,
-        user="canary",
-        password=lambda: PASSWORD,
-        database="posthog",
-        table="kept",
-        max_queries_per_second=1000,
-    )
 
 
 def test_what_the_ttl_of_a_table_may_have_removed(front: ClickHouseFront) -> None:
@@ -38,8 +27,8 @@ def test_what_the_ttl_of_a_table_may_have_removed(front: ClickHouseFront) -> Non
         "_timestamp + INTERVAL 1 DAY RECOMPRESS CODEC(LZ4)",
     )
     front.execute(TABLE.format(", ".join(parts)))
-    audit = TableAudit(settings(front), AuditOptions(topics=("topic",)), now=LINE.now)
-    tracer = TableTracer(settings(front), warnings=(), now=LINE.now)
+    audit = table_audit(front, "kept")
+    tracer = TableTracer(settings(front, "kept"), warnings=(), now=LINE.now)
     holds = audit.holds()
     searched = tracer.search(Question(uuid4(), LINE.now() - DAY, None, 10))
     audit.close()
