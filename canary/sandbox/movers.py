@@ -139,11 +139,9 @@ class Mover:
             consumer.close(autocommit=False, timeout_ms=500)
 
     def _step(self, consumer: Any) -> None:
-        if self._plan.stopped(self._sink.at):
-            self._stop.wait(_REST)
-            return
         records = self._poll(consumer)
         self._ready.set()
+        self._rest_while_stopped()
         items = [item for record in records for item in self._passed(record)]
         items += self._due()
         if items or records:
@@ -152,6 +150,12 @@ class Mover:
             if item.source is not None:
                 self._progress.finished(item.source)
         self._commit(consumer)
+
+    def _rest_while_stopped(self) -> None:
+        """After a poll, never before it: what comes while one is under way must not slip past the order."""
+        while self._plan.stopped(self._sink.at):
+            if self._stop.wait(_REST):
+                raise StoppedError("a mover was stopped for good while a fault held it")
 
     def _poll(self, consumer: Any) -> list[Record]:
         """What a fetch brought; the broker holds it back a little, so that a batch gathers in it."""
