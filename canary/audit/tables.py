@@ -31,8 +31,8 @@ class Table(Protocol):
         """Name -> type of what may be compared."""
         ...
 
-    def days(self, span: Span | None) -> Mapping[date, int]:
-        """Rows by the UTC day of their own timestamp."""
+    def days(self, span: Span | None) -> Mapping[date | None, int]:
+        """Rows by the UTC day of their own timestamp; None for those that have none."""
         ...
 
     def buckets(self, portion: Portion, columns: Sequence[str], *, bits: int) -> Mapping[int, Bucket]:
@@ -43,8 +43,8 @@ class Table(Protocol):
         """The portion id by id; more than `most` ids are over budget."""
         ...
 
-    def present(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """Which of these ids have a row, on whatever day."""
+    def present(self, ids: Sequence[str], span: Span | None) -> Mapping[str, AbstractSet[date]]:
+        """Which of these ids have a row, whatever its time; and the days on which they have one in a span."""
         ...
 
     def fields(self, ids: Sequence[str], columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
@@ -82,7 +82,8 @@ class Day:
 
 @dataclass
 class Compared:
-    """The whole answer. `moved` are ids that the other side has on another day; `fields` counts columns."""
+    """The whole answer. `moved` are ids that the other side has on another day; `timeless` rows have no time,
+    and were not compared; `fields` counts columns."""
 
     left: str
     right: str
@@ -90,6 +91,7 @@ class Compared:
     days: list[Day] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    timeless: int = 0
     fields: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -106,7 +108,7 @@ class Compared:
         whole = self.total()
         if whole.missing_left or whole.missing_right or whole.content or self.moved:
             return 2
-        if any(day.unaudited for day in self.days):
+        if self.timeless or any(day.unaudited for day in self.days):
             return 3
         return 1 if whole.copies else 0
 
@@ -152,8 +154,11 @@ class Comparing:
         """Day by day; then once more what is missing, and the columns of what differs."""
         self._columns = self._common()
         done = Compared(self._left.name, self._right.name, self._columns)
-        left, right = self._left.days(self._wish.span), self._right.days(self._wish.span)
-        for number in sorted(left.keys() | right.keys()):
+        left, right = dict(self._left.days(self._wish.span)), dict(self._right.days(self._wish.span))
+        done.timeless = left.pop(None, 0) + right.pop(None, 0)
+        if done.timeless:
+            done.notes.append(f"{done.timeless} rows of both have no time: they were not compared")
+        for number in sorted(day for day in left.keys() | right.keys() if day is not None):
             day = Day(number, left.get(number, 0), right.get(number, 0))
             done.days.append(day)
             self._asked = 0
@@ -223,19 +228,23 @@ class Comparing:
         """What is there by now, or lies on another day, is not missing."""
         whole = done.total()
         for table, missing in ((self._left, whole.missing_left), (self._right, whole.missing_right)):
-            there: set[str] = set()
+            there: dict[str, AbstractSet[date]] = {}
             try:
                 for start in range(0, len(missing), 1000):
-                    there |= table.present(missing[start : start + 1000])
+                    there |= table.present(missing[start : start + 1000], self._wish.span)
             except TableTroubleError as trouble:
                 done.notes.append(f"{table.name}: what is missing was not asked for again ({trouble.reason})")
+            other = set(whole.missing_right if table is self._left else whole.missing_left)
+            moved = {one for one, days in there.items() if one in other or not days}
+            done.moved = sorted({*done.moved, *moved})
             for day in done.days:
                 mine = day.found.missing_left if table is self._left else day.found.missing_right
+                found = [one for one in mine if one in there and one not in moved]
                 mine[:] = [one for one in mine if one not in there]
-            other = whole.missing_right if table is self._left else whole.missing_left
-            apart = there & set(other)
-            done.moved = sorted({*done.moved, *apart})
-            done.late += sorted(there - apart)
+                done.late += [one for one in found if day.day in there[one]]
+                # on another day this side has it too: the other side has a row more
+                day.found.copies += [one for one in found if day.day not in there[one]]
+        done.late.sort()
 
     def _name_fields(self, done: Compared) -> None:
         ids = done.total().content[:SHOWN]

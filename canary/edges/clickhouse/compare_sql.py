@@ -14,17 +14,18 @@ class Comparer:
 
     def __init__(self, source: str, id_: str, timestamp: str, types: Mapping[str, str]) -> None:
         self._from = source
-        self._id = f"lower(toString({id_}))"
+        self._id = f"ifNull(lower(toString({id_})), '')"
         self._timestamp = timestamp
+        # events carry times of any year: toDate wraps what lies before 1970 or after 2149 into other days
+        self._day = f"ifNull(toString(toDate32({timestamp}, 'UTC')), '')"
         self._types = types
 
     def days(self, span: Span | None) -> Statement:
-        """Rows by UTC day."""
+        """Rows by UTC day, "" for those without a time."""
         parameters: dict[str, Parameter] = {}
         where = "" if span is None else f" WHERE {self._within(span, parameters)}"
-        day = f"toString(toDate({self._timestamp}, 'UTC'))"
         return Statement(
-            f"SELECT {day}, toString(count()) FROM {self._from}{where} GROUP BY 1 ORDER BY 1",
+            f"SELECT {self._day}, toString(count()) FROM {self._from}{where} GROUP BY 1 ORDER BY 1",
             parameters,
             ("day", "rows"),
         )
@@ -54,12 +55,15 @@ class Comparer:
             ("id", "copies", "low", "high"),
         )
 
-    def present(self, ids: Sequence[str]) -> Statement:
-        """Those of these ids that have a row."""
+    def present(self, ids: Sequence[str], span: Span | None) -> Statement:
+        """Those of these ids that have a row, and on which days in a span."""
+        parameters: dict[str, Parameter] = {"ids": list(ids)}
+        within = "1" if span is None else self._within(span, parameters)
         return Statement(
-            f"SELECT DISTINCT {self._id} FROM {self._from} WHERE {self._among()}",
-            {"ids": list(ids)},
-            ("id",),
+            f"SELECT {self._id}, arrayStringConcat(groupUniqArrayIf({self._day}, {within}), ' ')"
+            f" FROM {self._from} WHERE {self._among()} GROUP BY 1",
+            parameters,
+            ("id", "days"),
         )
 
     def fields(self, ids: Sequence[str], columns: Sequence[str]) -> Statement:

@@ -42,10 +42,11 @@ class ComparedTable:
             if not name.startswith("_") and name not in VOLATILE and name != self._settings.match
         }
 
-    def days(self, span: Span | None) -> Mapping[date, int]:
-        """Rows by the UTC day of their own timestamp."""
+    def days(self, span: Span | None) -> Mapping[date | None, int]:
+        """Rows by the UTC day of their own timestamp; None for those that have none."""
         rows = self._asked(self._words().days(span), MOST)
-        return {date.fromisoformat(_text(row, "day")): _number(row, "rows") for row in rows}
+        told = {_text(row, "day"): _number(row, "rows") for row in rows}
+        return {date.fromisoformat(day) if day else None: number for day, number in told.items()}
 
     def buckets(self, portion: Portion, columns: Sequence[str], *, bits: int) -> Mapping[int, Bucket]:
         """The portion in buckets by so many bits of the id's hash."""
@@ -65,9 +66,12 @@ class ComparedTable:
             for row in rows
         }
 
-    def present(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """Which of these ids have a row, on whatever day."""
-        return {_text(row, "id") for row in self._asked(self._words().present(ids), len(ids) + 1)}
+    def present(self, ids: Sequence[str], span: Span | None) -> Mapping[str, AbstractSet[date]]:
+        """Which of these ids have a row, whatever its time; and the days on which they have one in a span."""
+        rows = self._asked(self._words().present(ids, span), len(ids) + 1)
+        return {
+            _text(row, "id"): {date.fromisoformat(day) for day in _text(row, "days").split()} for row in rows
+        }
 
     def fields(self, ids: Sequence[str], columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """For each id the hash of each column."""

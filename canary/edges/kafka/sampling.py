@@ -9,17 +9,25 @@ from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.likeness import identity
 from canary.edges.kafka.ranges import RangeReader
 from canary.edges.kafka.stage import Settings
+from canary.edges.kafka.traffic import Reading, message
 from canary.sampled import Place, Sample, TopicTroubleError
 from reconcile.sampling import chosen
+from reconcile.traffic import Policy
+
+EVERYTHING = Policy()
 
 
 class SampledTopic:
-    """One thread. Raises `TopicTroubleError`, whatever went wrong outside."""
+    """One thread. What the pipeline drops by `policy` is in no sample. Raises `TopicTroubleError`, whatever went
+    wrong outside."""
 
-    def __init__(self, settings: Settings, *, id_fields: Sequence[str] = ()) -> None:
+    def __init__(
+        self, settings: Settings, *, id_fields: Sequence[str] = (), policy: Policy = EVERYTHING
+    ) -> None:
         self.name = settings.name
         self._group = settings.next_group
         self._fields = id_fields
+        self._policy = policy
         self._topics = (settings.topic, *settings.alternates)
         self._letters = settings.dead_letters
         self._reader = RangeReader(settings.access, (*self._topics, *self._letters))
@@ -63,7 +71,7 @@ class SampledTopic:
             nonlocal nameless
             id_ = identity(record, self._fields)
             nameless += id_ is None
-            if id_ is not None and chosen(id_.bytes, share):
+            if id_ is not None and chosen(id_.bytes, share) and not self._dropped(record):
                 found[id_][(topic, partition)] = record.offset
             return False
 
@@ -78,6 +86,9 @@ class SampledTopic:
         except TroubleError as trouble:
             raise TopicTroubleError(str(trouble)) from None
         return Sample(found, following, read, nameless, "; ".join(gaps[:3]))
+
+    def _dropped(self, record: Record) -> bool:
+        return self._policy != EVERYTHING and bool(self._policy.drops(message(record, 0, Reading())))
 
     def close(self) -> None:
         """Hang up."""

@@ -40,7 +40,7 @@ class FakeTable:
     def columns(self) -> Mapping[str, str]:
         return dict.fromkeys(self.names, "String")
 
-    def days(self, span: Span | None) -> Mapping[date, int]:
+    def days(self, span: Span | None) -> Mapping[date | None, int]:
         found = Counter(
             row.at.date() for row in self.stored if span is None or span.start <= row.at < span.end
         )
@@ -69,9 +69,13 @@ class FakeTable:
             raise TableTroubleError("too many ids", over_budget=True)
         return {id_: Row(len(all_), min(all_), max(all_)) for id_, all_ in found.items()}
 
-    def present(self, ids: Sequence[str]) -> AbstractSet[str]:
+    def present(self, ids: Sequence[str], span: Span | None) -> Mapping[str, AbstractSet[date]]:
         self.stored, self.later = self.stored + self.later, []
-        return {row.id for row in self.stored} & set(ids)
+        found: dict[str, set[date]] = {row.id: set() for row in self.stored if row.id in ids}
+        for row in self.stored:
+            if row.id in found and (span is None or span.start <= row.at < span.end):
+                found[row.id].add(row.at.date())
+        return found
 
     def fields(self, ids: Sequence[str], columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         first = {row.id: row for row in reversed(self.stored) if row.id in ids}

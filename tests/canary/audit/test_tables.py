@@ -57,8 +57,9 @@ def test_every_difference_is_named_once_and_nothing_else_is(
     differ = {key for key in both if (min(one[key]), max(one[key])) != (min(other[key]), max(other[key]))}
     assert sorted(whole.content) == sorted(id_ for _, id_ in differ)
     copies = {key for key in both - differ if len(one[key]) != len(other[key])}
-    assert sorted(whole.copies) == sorted(id_ for _, id_ in copies)
     apart = {id_ for _, id_ in one.keys() - other.keys()} & {id_ for _, id_ in other.keys() - one.keys()}
+    more = [id_ for _, id_ in one.keys() ^ other.keys() if id_ in lefts & rights and id_ not in apart]
+    assert sorted(whole.copies) == sorted([*(id_ for _, id_ in copies), *more])
     assert set(done.moved) == apart
     assert not [day for day in done.days if day.unaudited]
 
@@ -114,6 +115,24 @@ def test_rows_that_arrive_meanwhile_are_no_difference() -> None:
     done = Comparing(FakeTable("l", many(10)), right, Wish()).run()
 
     assert (done.exit_code, done.late) == (0, [stored(9).id])
+
+
+def test_a_copy_on_another_day_is_a_difference() -> None:
+    """One side has the id on two days, the other on one of them: it is in both, and they are not the same."""
+    left = FakeTable("l", [stored(1), stored(1, days=1)])
+
+    done = Comparing(left, FakeTable("r", [stored(1, days=1)]), Wish()).run()
+
+    assert (done.exit_code, done.total().copies, done.late) == (1, [stored(1).id], [])
+
+
+def test_a_row_that_lies_outside_of_the_time_on_one_side_is_not_on_its_way() -> None:
+    """It was there all the time, at another one."""
+    span = Span(DAY, DAY + timedelta(days=1))
+
+    done = Comparing(FakeTable("l", [stored(1)]), FakeTable("r", [stored(1, days=-1)]), Wish(span=span)).run()
+
+    assert (done.exit_code, done.moved, done.late) == (2, [stored(1).id], [])
 
 
 def test_the_column_that_differs_is_named() -> None:

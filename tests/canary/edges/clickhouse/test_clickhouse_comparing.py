@@ -158,3 +158,45 @@ def test_a_side_that_cannot_be_is_refused(two: Two, left: str, code: int, words:
     assert end.value.code == code
     assert words in end.value.messages[0]
     assert "secret" not in end.value.messages[0]
+
+
+def test_rows_of_any_year_are_compared(two: Two, capsys: pytest.CaptureFixture[str]) -> None:
+    """Clocks of senders tell any time; a day of 1965 or of 2200 is that day, and no other one."""
+    some = rows(4)
+    for number, year in ((1, 1965), (2, 2200)):
+        some[number] |= {"timestamp": NOW.replace(year=year)}
+    two.put("events", some)
+    two.put("copied", copied([some[0], some[3]]))
+    report = two.run(capsys)
+
+    assert report["exit_code"] == codes.FAULT
+    assert counts(report) == {"missing_right": 2}
+    two.put("copied", copied(some[1:3]))
+    assert two.run(capsys)["exit_code"] == codes.OK
+
+
+def test_rows_without_id_or_time_hide_nothing(two: Two, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those without a time are told as not compared; those without an id are compared as one."""
+    two.front.execute(
+        "CREATE TABLE posthog.loose (uuid Nullable(String), timestamp Nullable(DateTime64(3, 'UTC')),"
+        " event String) ENGINE = MergeTree ORDER BY event"
+    )
+    two.front.execute("CREATE TABLE posthog.other AS posthog.loose")
+    for table, most in (("loose", 3), ("other", 2)):
+        two.front.execute(
+            f"""INSERT INTO posthog.{table} SELECT NULL, toDateTime64('2026-03-04 05:06:07', 3, 'UTC'), 'x'
+                FROM numbers({most})"""
+        )
+    try:
+        code = compare(two.config, Side("loose"), Side("other"), as_json=True)
+        report = json.loads(capsys.readouterr().out)
+        two.front.execute("INSERT INTO posthog.loose (event) VALUES ('x')")
+        again = compare(two.config, Side("loose"), Side("loose"))
+        told = capsys.readouterr().out
+    finally:
+        two.front.execute("DROP TABLE posthog.loose")
+        two.front.execute("DROP TABLE posthog.other")
+
+    assert (code, counts(report)) == (codes.DEGRADED, {"copies": 1})
+    assert again == codes.UNKNOWN
+    assert "2 rows of both have no time" in told
