@@ -57,6 +57,12 @@ def limits(config: Config) -> Limits:
     )
 
 
+def policy(config: Config) -> Policy:
+    """What the pipeline drops on purpose."""
+    told = config.audit
+    return Policy(frozenset(told.filtered_events), frozenset(told.filtered_tokens))
+
+
 def auditors(
     config: Config, *, wait: Wait, stage: str | None = None, now: Now | None = None
 ) -> list[Auditor]:
@@ -92,7 +98,7 @@ def _auditor(config: Config, pair: Pair, now: Now, wait: Wait) -> Auditor:
         topic=kafka.TopicAudit(topic, ids=tuple(names), now=now),
         table=clickhouse.TableAudit(table, options, now=now),
         limits=limits(config),
-        policy=Policy(frozenset(told.filtered_events), frozenset(told.filtered_tokens)),
+        policy=policy(config),
         now=now,
         wait=wait,
     )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from canary.app import App
+from canary.auditing import policy
 from canary.audit.beside import Keeper, Real
 from canary.audit.between import BetweenAudit, Pace
 from canary.audit.calendar import Calendar
@@ -141,7 +142,9 @@ def _between(
     window, now, hop = config.canary.window, app.watch.desk.line.now, f"{first.name}->{second.name}"
     kept = app.ledger.traffic(now() - config.audit.again_for, now())
     return BetweenAudit(
-        kafka.SampledTopic(kafka_settings(first, second, config, every=timedelta(0)), id_fields=fields),
+        kafka.SampledTopic(
+            kafka_settings(first, second, config, every=timedelta(0)), id_fields=fields, policy=policy(config)
+        ),
         kafka.SampledTopic(kafka_settings(second, None, config, every=timedelta(0)), id_fields=fields),
         Pace(
             window=window,

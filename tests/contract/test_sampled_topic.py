@@ -12,8 +12,10 @@ import pytest
 from canary.edges.kafka import SampledTopic, Settings
 from canary.sampled import TopicTroubleError
 from reconcile.sampling import chosen
+from reconcile.traffic import Policy
 from tests.contract.topic_labs import KAFKA, TANSU, Real, apache, real, tansu
 
+NO_POLICY = Policy()
 Make = Callable[..., tuple[SampledTopic, str]]
 
 
@@ -38,7 +40,7 @@ def topic(broker: Real) -> Iterator[Make]:
     """Fresh topics of three partitions with an overflow and dead letters, once the cluster tells of them."""
     made: list[SampledTopic] = []
 
-    def make(**changed: Any) -> tuple[SampledTopic, str]:
+    def make(policy: Policy = NO_POLICY, **changed: Any) -> tuple[SampledTopic, str]:
         name = f"t{uuid.uuid4().hex[:8]}"
         for one, partitions in ((name, 3), (f"{name}_o", 1), (f"{name}_dlq", 1)):
             broker.make(one, partitions)
@@ -50,7 +52,7 @@ def topic(broker: Real) -> Iterator[Make]:
             dead_letters=(f"{name}_dlq",),
             **changed,
         )
-        made.append(SampledTopic(settings))
+        made.append(SampledTopic(settings, policy=policy))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
@@ -104,6 +106,26 @@ def test_a_share_is_chosen_by_the_id_alone(broker: Real, topic: Make) -> None:
 
     assert sample.ids.keys() == {id_ for id_ in ids if chosen(id_.bytes, 0.5)}
     assert sample.nameless == 1
+
+
+def test_what_the_pipeline_drops_on_purpose_is_in_no_sample(broker: Real, topic: Make) -> None:
+    """By the event's name or its token, also of an event that stands as text in another."""
+    one, name = topic(Policy(frozenset({"$snapshot"}), frozenset({"phc_old"})))
+    starts = one.ends()
+    ids = [uuid.uuid4() for _ in range(4)]
+    for id_, body in zip(
+        ids,
+        (
+            {"event": "$snapshot"},
+            {"event": "x", "token": "phc_old"},
+            {"token": "phc", "data": json.dumps({"event": "$snapshot"})},
+            {"event": "x", "token": "phc"},
+        ),
+        strict=True,
+    ):
+        broker.write((name, 0), key=None, value=json.dumps({"uuid": str(id_), **body}).encode())
+
+    assert one.sample(starts, one.ends(), share=1.0, budget=100).ids.keys() == {ids[3]}
 
 
 def test_a_budget_is_kept_and_told(broker: Real, topic: Make) -> None:
