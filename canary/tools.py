@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from canary.app import App
-from canary.auditing import policy
 from canary.audit.beside import Keeper, Real
 from canary.audit.between import BetweenAudit, Pace
 from canary.audit.calendar import Calendar
 from canary.audit.delay import DelayAudit
 from canary.audit.ingress import IngressAudit
 from canary.audit.tables import Comparing, Wish
+from canary.auditing import policy
 from canary.clock import Line, SystemClock
 from canary.config.models import Config
 from canary.config.secret import Secret

@@ -27,6 +27,7 @@ IDS = 20_000
 
 SHOWN = 5
 PAUSE = timedelta(seconds=1)
+NO_MATCH = "no id of a sample was ever found in the later topic: its ids may be others"
 
 
 class Topic(sought.Topic, Protocol):
@@ -127,6 +128,8 @@ class BetweenAudit:
         self._tell = tell
         self._sought = Sought(pace.again_for)
         self._sought.restore(earlier)
+        self._matched = any(window.report.get("arrived") for window in earlier)
+        self._doubt = ""
         self._last: _Round | None = None
         self._round: _Round | None = None
         self._next = now()
@@ -139,7 +142,7 @@ class BetweenAudit:
         if now >= self._due:
             try:
                 self._due = now + self._work(now)
-                self._said("")
+                self._said(self._doubt)
             except TopicTroubleError as trouble:
                 self._said(str(trouble))
                 self._due = now + self._pace.after
@@ -176,8 +179,9 @@ class BetweenAudit:
         assert one.sample is not None  # it was taken before
         positions = self._first.positions()
         self._read_on(one)
+        self._matched = self._matched or not one.arrived.isdisjoint(one.sample.ids)
         passed = {id_: _passed(places, positions) for id_, places in one.sample.ids.items()}
-        outcomes = judge(passed, arrived=one.arrived, letters=one.letters, whole=one.whole)
+        outcomes = judge(passed, arrived=one.arrived, letters=one.letters, whole=one.whole and self._matched)
         lost = frozenset(id_ for id_, outcome in outcomes.items() if outcome == "lost")
         told = count(outcomes)
         confirmed = lost == one.lost or not lost
@@ -185,6 +189,7 @@ class BetweenAudit:
         overdue = now - one.at > self._pace.lost_after or not one.whole
         if not confirmed or ((told.waiting or told.unread) and not overdue):
             return self._pace.after
+        self._doubt = "" if self._matched else NO_MATCH if told.unread else self._doubt
         self._finish(one, told, lost, now)
         self._round, self._last = None, one
         self._next = max(self._next + self._pace.window, now)

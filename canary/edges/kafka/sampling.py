@@ -18,8 +18,8 @@ EVERYTHING = Policy()
 
 
 class SampledTopic:
-    """One thread. What the pipeline drops by `policy` is in no sample. Raises `TopicTroubleError`, whatever went
-    wrong outside."""
+    """One thread. What the pipeline drops by `policy` is in no sample. Raises `TopicTroubleError`, whatever
+    went wrong outside."""
 
     def __init__(
         self, settings: Settings, *, id_fields: Sequence[str] = (), policy: Policy = EVERYTHING
