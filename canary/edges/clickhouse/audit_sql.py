@@ -160,7 +160,8 @@ def _twice(place: Place, by: str, groups: str, where: str, parameters: Mapping[s
     key = [part for part in (shape.partition_key, *shape.sorting_key) if part]
     if shape.distributed:
         key.append("_shard_num")
-    kept = f"uniqExact({', '.join(key)})" if shape.merges and key else "count()"
+    # as one value: of several a row with a NULL among them would not count
+    kept = f"uniqExact(tuple({', '.join(key)}))" if shape.merges and key else "count()"
     sql = (
         "SELECT toString(sum(n - k)), toString(sum(k - 1)), toString(countIf(ids > 1)),"
         f" arrayStringConcat(arraySlice(groupArray(concat(toString(p), ':', toString(o))), 1, {SHOWN}), ' ')"
