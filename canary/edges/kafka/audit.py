@@ -112,6 +112,8 @@ class TopicAudit:
         known = self._cluster.topics.get(topic)
         if known is None or known.error == requests.UNKNOWN_TOPIC:
             return ()
+        if known.error:
+            raise TroubleError(f"topic {topic}: {known.reason}")
         first = self._offsets(client, topic, _milliseconds(since))
         end = self._offsets(client, topic, requests.LATEST, audit_requests.COMMITTED)
         gaps = [Range(p, start, end[p] or 0) for p, start in first.items() if start is not None]

@@ -146,6 +146,19 @@ def test_dead_letters_carry_their_reasons(lab: Real, edge: Callable[..., TopicAu
     assert found == ({"one": "too large"}, "")
 
 
+def test_dead_letters_that_the_cluster_tells_nothing_of_are_not_read(
+    lab: Real, edge: Callable[..., TopicAudit]
+) -> None:
+    """No right, or no name of a topic: neither has partitions, and that is not the same as empty."""
+    topic = name()
+    lab.make(topic, 1)
+    made = edge(topic, dead_letters=("no name of a topic!",))
+
+    since = datetime.now(UTC) - timedelta(hours=1)
+    found, trouble = made.letters(since, most=100, until=LINE.now() + timedelta(seconds=20))
+    assert (dict(found), trouble) == ({}, "dead letters: topic no name of a topic!: InvalidTopic")
+
+
 def test_a_message_that_no_table_could_hold_is_told_as_one(
     lab: Real, edge: Callable[..., TopicAudit]
 ) -> None:
