@@ -157,7 +157,8 @@ class Gatherer:
         self._letters.update(told)
         if ids - told.keys():
             most = max(self._limits.messages - len(missing), 1)
-            since = work.since - self._limits.slack  # a letter may carry its record's time
+            times = [m.at for m in missing if m.at is not None]  # a letter may carry its record's time
+            since = min([work.since, *times]) - self._limits.slack
             others, more = self._topic.letters(since, most=most, until=work.deadline)
             self._letters.update({id_: why for id_, why in others.items() if id_ in ids})
             trouble = trouble or more

@@ -117,11 +117,13 @@ def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> N
     assert told(seeing.counts) == {"stored": 40, "lost": 1}
 
 
-def test_a_dead_letter_that_is_older_than_its_window_is_found() -> None:
-    """It carries its record's time, which may lie before the window that its offset belongs to."""
+@pytest.mark.parametrize("age", [timedelta(minutes=3), timedelta(days=3)])
+def test_a_dead_letter_that_is_older_than_its_window_is_found(age: timedelta) -> None:
+    """It carries its record's time, which may lie before the window that its offset belongs to, of events that
+    are imported long before."""
     world = full(20)
     world.now += timedelta(minutes=10)
-    world.append(0, at=world.now - timedelta(minutes=3))
+    world.append(0, at=world.now - age)
     world.consume(0, without={20})
     entry = world.logs[0][20]
     world.letters, world.letters_at = {entry.id: "too large"}, {entry.id: entry.at}
