@@ -96,6 +96,7 @@ class Evidence:
     no_ids: why ids cannot be matched with the table's; "" where they can.
     unsure: why the table could not be asked once more, without which nothing is called lost.
     letters_unread: why not all dead letters could be read, without which neither is an event with an id.
+    replaces: by what the table makes one row of several events'; "" where each keeps its own.
     """
 
     log_start: int = 0
@@ -116,6 +117,7 @@ class Evidence:
     no_ids: str = ""
     unsure: str = ""
     letters_unread: str = ""
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ def _missing(message: Message, evidence: Evidence) -> tuple[Fate, str]:
     """No explanation is left: lost, where ids can be trusted."""
     if evidence.no_ids:
         return Fate.UNAUDITED, f"merged away or lost: {evidence.no_ids}"
+    if evidence.replaces:
+        return Fate.UNAUDITED, f"lost, or replaced by a row with the same {evidence.replaces}"
     if (evidence.by_id or evidence.foreign) and message.id is None:
         return Fate.UNAUDITED, "it has no id to look for"
     if evidence.letters_unread and message.id is not None:

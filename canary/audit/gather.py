@@ -65,6 +65,7 @@ class Gatherer:
         self._unsure = ""
         self._letters_unread = ""
         self._no_ids = ""
+        self._replaces = ""
         self._passed: Mapping[int, int | None] = {}
         self._foreign = False
         self._times: Times | None = None
@@ -82,6 +83,7 @@ class Gatherer:
         taken, over = self._budgeted(work, self._worth(work, gaps))
         beside = [] if all_of_it or proven else _beside(work, taken, gaps)
         holds = self._table.holds()
+        self._replaces = holds.replaces
         back = self._topic.read([*taken, *beside], holds=holds, payloads=work.payloads, until=work.deadline)
         unread = back.unread or over
         self._settle(work)  # from here on the table's answers count against an event
@@ -208,6 +210,7 @@ class Gatherer:
             no_ids=self._no_ids,
             unsure=self._unsure,
             letters_unread=self._letters_unread,
+            replaces=self._replaces,
         )
         runs: list[Run] = []
         for partition in {gap.partition for gap in gaps}:

@@ -295,7 +295,8 @@ def test_copies_whose_key_has_a_null_are_counted_as_any_others(front: ClickHouse
     """A table may be sorted by what need not be there."""
     front.execute(
         "CREATE TABLE posthog.loose (uuid UUID, person Nullable(String), _partition UInt64,"
-        " _offset Nullable(Int64)) ENGINE = ReplacingMergeTree ORDER BY (uuid, person) SETTINGS allow_nullable_key = 1"
+        " _offset Nullable(Int64)) ENGINE = ReplacingMergeTree ORDER BY (uuid, person)"
+        " SETTINGS allow_nullable_key = 1"
     )
     front.execute("SYSTEM STOP MERGES posthog.loose")
     edge = table_audit(front, "loose")

@@ -226,7 +226,8 @@ class TableAudit:
         kept = lifetimes(place.shape.ttl)
         removes = may_remove(kept, kafka_time=place.kafka_time, now=self._now)
         types = {str(row["name"]): str(row["type"]) for row in rows}
-        return Holds(refuses(types), removes, ttl=place.shape.ttl)
+        shape = place.shape
+        return Holds(refuses(types), removes, ttl=shape.ttl, replaces=shape.replaces())
 
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""

@@ -84,6 +84,15 @@ class Shape:
             self.in_sorting_key(logical) or _mentions((self.partition_key,), column.expression)
         )
 
+    def replaces(self) -> str:
+        """By what merges make one row of several events'; "" where each keeps its own, as far as is known."""
+        names = re.findall(r"[A-Za-z_]\w*", self.columns["id"].expression)
+        by_id = any(_mentions(self.sorting_key, name) for name in names)
+        by_offset = self.in_sorting_key("partition") and self.in_sorting_key("offset")
+        if not self.merges or not self.known_keys or by_id or by_offset:
+            return ""
+        return ", ".join(self.sorting_key) or "nothing at all"
+
     @property
     def arrival_in_key(self) -> bool:
         return self.arrival is not None and _mentions(

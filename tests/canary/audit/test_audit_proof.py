@@ -103,6 +103,21 @@ def test_what_we_cannot_parse_is_no_reason_where_such_records_are_stored(method:
     assert told(audited(world).counts) == {"stored": 20, "unparsable": 1}
 
 
+def test_what_a_merge_may_have_replaced_is_not_called_lost() -> None:
+    """The table keeps the newest row of each person: those before it are gone, and rightly so."""
+    world = full(20)
+    world.append(0)
+    world.consume(0, without={20})
+    world.replaces = "person"
+    doubtful = audited(world)
+    world.replaces, world.now = "", START
+    plain = audited(world)
+
+    assert told(doubtful.counts) == {"stored": 40, "unaudited": 1}
+    assert doubtful.runs[0].reason == "lost, or replaced by a row with the same person"
+    assert told(plain.counts) == {"stored": 40, "lost": 1}
+
+
 def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> None:
     """It may be one of them: our blindness is no loss."""
     world = full(20)
@@ -119,8 +134,8 @@ def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> N
 
 @pytest.mark.parametrize("age", [timedelta(minutes=3), timedelta(days=3)])
 def test_a_dead_letter_that_is_older_than_its_window_is_found(age: timedelta) -> None:
-    """It carries its record's time, which may lie before the window that its offset belongs to, of events that
-    are imported long before."""
+    """It carries its record's time, which may lie before the window that its offset belongs to; long
+    before, where events are imported."""
     world = full(20)
     world.now += timedelta(minutes=10)
     world.append(0, at=world.now - age)

@@ -67,6 +67,7 @@ class World:
     unread: dict[int, int] = field(default_factory=dict)
     held: list[Row] = field(default_factory=list)
     keeps: timedelta | None = None
+    replaces: str = ""
     between: Callable[["World", str], None] = lambda *_: None
     resting: Callable[["World"], None] = lambda _: None
     asked: Counter[str] = field(default_factory=Counter)
@@ -287,7 +288,7 @@ class FakeTable:
     def holds(self) -> Holds:
         keeps, world = self._world.keeps, self._world
         if keeps is None:
-            return Holds()
+            return Holds(replaces=world.replaces)
         return Holds(removes=lambda _, at: "its TTL" if at and at + keeps <= world.now else "", ttl="its TTL")
 
     def costs(self) -> Counter[str]:

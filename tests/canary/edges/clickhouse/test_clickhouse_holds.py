@@ -41,3 +41,32 @@ def test_what_the_ttl_of_a_table_may_have_removed(front: ClickHouseFront) -> Non
     assert holds.ttl
     assert searched.kept_since is not None  # a time in `timestamp` may be any
     assert searched.kept_since > now
+
+
+@pytest.mark.parametrize(
+    ("engine", "key", "replaces"),
+    [
+        ("ReplacingMergeTree(_timestamp)", "(team_id, timestamp)", "team_id, timestamp"),
+        ("ReplacingMergeTree(_timestamp)", "tuple()", "nothing at all"),
+        ("ReplacingMergeTree(_timestamp)", "(team_id, cityHash64(uuid))", ""),
+        ("ReplacingMergeTree(_timestamp)", "(_partition, _offset)", ""),
+        ("MergeTree", "(team_id, timestamp)", ""),
+    ],
+)
+def test_whether_merges_make_one_row_of_several_events(
+    front: ClickHouseFront, engine: str, key: str, replaces: str
+) -> None:
+    """By the table's sorting key: with the id in it, or partition and offset, each event keeps a row."""
+    front.execute("DROP TABLE IF EXISTS posthog.merged")
+    front.execute(
+        "CREATE TABLE posthog.merged (uuid UUID, team_id Int64, timestamp DateTime64(6, 'UTC'),"
+        f" _timestamp DateTime('UTC'), _partition UInt64, _offset UInt64) ENGINE = {engine} ORDER BY {key}"
+    )
+    by_column, by_expression = (
+        table_audit(front, "merged", match=match) for match in ("uuid", "toString(uuid)")
+    )
+    told = [one.holds().replaces for one in (by_column, by_expression)]
+    for one in (by_column, by_expression):
+        one.close()
+
+    assert told == [replaces, replaces]
