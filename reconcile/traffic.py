@@ -89,14 +89,15 @@ class Evidence:
     messages: the records that were there, by offset.
     aborted: offsets that belong to aborted transactions.
     found: ids that the table has -> where it has them, (partition, offset) or (-1, -1).
-    letters: ids among the dead letters -> why.
+    letters: ids among the dead letters -> why; "" for those that have none.
     present: offsets for which the table has a row after all.
     by_id: the table cannot tell offsets: an id in it is all that "stored" can mean.
     foreign: other events' rows hold offsets of this topic: a row at an offset proves nothing by itself.
     no_ids: why ids cannot be matched with the table's; "" where they can.
     unsure: why the table could not be asked once more, without which nothing is called lost.
-    letters_unread: why not all dead letters could be read, without which neither is an event with an id.
+    letters_unread: why not all dead letters could be read, without which neither is.
     replaces: by what the table makes one row of several events'; "" where each keeps its own.
+    merges: whether it may make one row of those without an id.
     """
 
     log_start: int = 0
@@ -118,6 +119,7 @@ class Evidence:
     unsure: str = ""
     letters_unread: str = ""
     replaces: str = ""
+    merges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +227,12 @@ def _missing(message: Message, evidence: Evidence) -> tuple[Fate, str]:
         return Fate.UNAUDITED, f"merged away or lost: {evidence.no_ids}"
     if evidence.replaces:
         return Fate.UNAUDITED, f"lost, or replaced by a row with the same {evidence.replaces}"
-    if (evidence.by_id or evidence.foreign) and message.id is None:
+    if (evidence.by_id or evidence.foreign or evidence.merges) and message.id is None:
         return Fate.UNAUDITED, "it has no id to look for"
-    if evidence.letters_unread and message.id is not None:
+    if evidence.letters_unread:
         return Fate.UNAUDITED, evidence.letters_unread
+    if message.id is None and "" in evidence.letters:
+        return Fate.UNAUDITED, "it has no id, and neither have some dead letters"
     other = "another event's row holds its offset" if message.offset in evidence.present else ""
     return Fate.LOST, other
 

@@ -11,7 +11,7 @@ from canary.audit.passed import passed, position, removed
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import Lost
 from canary.audit.work import Limits, Work
-from canary.traffic import CannotAskError, ReadBack, Times
+from canary.traffic import CannotAskError, Holds, ReadBack, Times
 from canary.values import Now
 from reconcile.amended import overlaid, still_explained
 from reconcile.offsets import Range, appended, budgeted, holes, joined
@@ -65,7 +65,7 @@ class Gatherer:
         self._unsure = ""
         self._letters_unread = ""
         self._no_ids = ""
-        self._replaces = ""
+        self._holds = Holds()
         self._passed: Mapping[int, int | None] = {}
         self._foreign = False
         self._times: Times | None = None
@@ -82,8 +82,7 @@ class Gatherer:
             self._times = work.times(self._limits.slack)
         taken, over = self._budgeted(work, self._worth(work, gaps))
         beside = [] if all_of_it or proven else _beside(work, taken, gaps)
-        holds = self._table.holds()
-        self._replaces = holds.replaces
+        holds = self._holds = self._table.holds()
         back = self._topic.read([*taken, *beside], holds=holds, payloads=work.payloads, until=work.deadline)
         unread = back.unread or over
         self._settle(work)  # from here on the table's answers count against an event
@@ -153,16 +152,15 @@ class Gatherer:
 
     def _ask_letters(self, work: Work, missing: Sequence[Message]) -> None:
         ids = {m.id for m in missing if m.id is not None}
-        if not ids:
-            return
-        told, trouble = self._table.letters(ids)
+        nameless = any(m.id is None for m in missing)
+        told, trouble = self._table.letters(ids) if ids else ({}, "")
         self._letters.update(told)
-        if ids - told.keys():
+        if nameless or ids - told.keys():
             most = max(self._limits.messages - len(missing), 1)
             times = [m.at for m in missing if m.at is not None]  # a letter may carry its record's time
             since = min([work.since, *times]) - self._limits.slack
             others, more = self._topic.letters(since, most=most, until=work.deadline)
-            self._letters.update({id_: why for id_, why in others.items() if id_ in ids})
+            self._letters.update({id_: why for id_, why in others.items() if id_ in {*ids, ""}})
             trouble = trouble or more
         if trouble:
             self._notes.append(trouble)
@@ -210,7 +208,8 @@ class Gatherer:
             no_ids=self._no_ids,
             unsure=self._unsure,
             letters_unread=self._letters_unread,
-            replaces=self._replaces,
+            replaces=self._holds.replaces,
+            merges=self._holds.merges,
         )
         runs: list[Run] = []
         for partition in {gap.partition for gap in gaps}:
@@ -238,14 +237,16 @@ class Gatherer:
             return Lost()
         gone = sorted(_at(messages, ranges), key=lambda m: (m.partition, m.offset))
         times = [m.at for m in gone if m.at is not None]
-        kept = work.state.retention
+        kept, until = work.state.retention, None
+        if times and kept is not None:  # old records may be kept all the same: until any moment
+            until = max(min(times) + kept, work.state.read_at)
         return Lost(
             since=min(times, default=None),
             until=max(times, default=None),
             ids=tuple(m.id for m in gone if m.id is not None)[:FIRST_IDS],
             events=dict(Counter(m.event for m in gone if m.event is not None).most_common(SAMPLE)),
             keys=dict(Counter(m.key for m in gone if m.key is not None).most_common(SAMPLE)),
-            replayable_until=min(times) + kept if times and kept is not None else None,
+            replayable_until=until,
             retention_from=work.state.retention_from,
             payloads=tuple(m.payload for m in gone if m.payload is not None)[:FIRST_IDS],
         )

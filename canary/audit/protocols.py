@@ -26,7 +26,7 @@ class Topic(Protocol):
         ...
 
     def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
-        """Dead letters since a time, id -> reason; and why not all could be read. Never raises."""
+        """Dead letters since a time, id ("" for none) -> reason; why not all could be read. Never raises."""
         ...
 
     def interrupt(self) -> None:

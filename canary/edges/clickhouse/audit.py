@@ -30,6 +30,9 @@ from reconcile.offsets import Block, Range, holes, joined
 MOST_PIECES = 1_000
 MOST_ROWS = 2_000_000
 IDS_AT_ONCE = 3_000
+COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
+"""Columns that take nothing from an event."""
+
 LISTS_AT_ONCE = 16
 """Lists of so many ids are looked for in one pass over the table."""
 
@@ -225,9 +228,12 @@ class TableAudit:
         place = self._main()
         kept = lifetimes(place.shape.ttl)
         removes = may_remove(kept, kafka_time=place.kafka_time, now=self._now)
-        types = {str(row["name"]): str(row["type"]) for row in rows}
+        filled = [row for row in rows if row["kind"] not in COMPUTED]
+        types = {str(row["name"]): str(row["type"]) for row in filled}
         shape = place.shape
-        return Holds(refuses(types), removes, ttl=shape.ttl, replaces=shape.replaces())
+        return Holds(
+            refuses(types), removes, ttl=shape.ttl, replaces=shape.replaces, merges=shape.merges_events
+        )
 
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""

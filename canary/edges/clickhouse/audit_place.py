@@ -104,7 +104,10 @@ def times_elsewhere(place: Place, times: Times | None) -> list[str]:
     column = place.kafka_time
     if column is None or times is None:
         return ["0"]
-    return [f"({' OR '.join(_compared(column, times, _OUTSIDE))})"]
+    outside = _compared(column, times, _OUTSIDE)
+    if not column.type.startswith("Nullable"):  # of an expression, say: what has no time lies outside
+        outside.append(f"{column.expression} IS NULL")
+    return [f"({' OR '.join(outside)})"]
 
 
 def _compared(column: Column, times: Times, signs: Mapping[str, str]) -> list[str]:

@@ -84,12 +84,17 @@ class Shape:
             self.in_sorting_key(logical) or _mentions((self.partition_key,), column.expression)
         )
 
-    def replaces(self) -> str:
-        """By what merges make one row of several events'; "" where each keeps its own, as far as is known."""
-        names = re.findall(r"[A-Za-z_]\w*", self.columns["id"].expression)
-        by_id = any(_mentions(self.sorting_key, name) for name in names)
+    @property
+    def merges_events(self) -> bool:
+        """Whether merges may make one row of several events', as far as is known: of those with one id."""
         by_offset = self.in_sorting_key("partition") and self.in_sorting_key("offset")
-        if not self.merges or not self.known_keys or by_id or by_offset:
+        return self.merges and self.known_keys and not by_offset
+
+    @property
+    def replaces(self) -> str:
+        """By what they do where the events' ids differ; "" where each of them keeps a row."""
+        names = re.findall(r"[A-Za-z_]\w*", self.columns["id"].expression)
+        if not self.merges_events or any(_mentions(self.sorting_key, name) for name in names):
             return ""
         return ", ".join(self.sorting_key) or "nothing at all"
 

@@ -57,11 +57,12 @@ def about_table(database: str, table: str, *, cluster: str = "") -> Statement:
 
 
 def about_columns(database: str, table: str) -> Statement:
-    """Names and types of the columns we may read."""
+    """Names and types of the columns we may read, and of what kind their default is."""
     return Statement(
-        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        "SELECT name, type, toString(default_kind) FROM system.columns"
+        " WHERE database = {database:String} AND table = {table:String}",
         {"database": database, "table": table},
-        ("name", "type"),
+        ("name", "type", "kind"),
     )
 
 

@@ -21,7 +21,7 @@ from reconcile.offsets import Range
 
 Question = Callable[..., Coroutine[Any, Any, Mapping[Place, int | None]]]
 
-RETENTION = "retention.ms"
+RETENTION, SIZE, POLICY = "retention.ms", "retention.bytes", "cleanup.policy"
 TIERED = ("remote.storage.enable", "confluent.tier.enable", "redpanda.remote.read")
 """What turns a topic's tiered storage on: Apache Kafka's (KIP-405), Confluent's, Redpanda's."""
 
@@ -55,6 +55,11 @@ class TopicAudit:
             stable = self._offsets(client, self.topic, requests.LATEST, audit_requests.COMMITTED)
             end = self._offsets(client, self.topic, requests.LATEST)
             positions, unreadable = self._positions(client)
+            if any(told is not None and told > (end.get(p) or 0) for p, told in positions.items()):
+                last = self._offsets(client, self.topic, requests.LATEST)  # it may have grown meanwhile
+                positions = {
+                    p: told if (told or 0) <= (last.get(p) or 0) else None for p, told in positions.items()
+                }
             read_at = self._now()
             kept, source = self._retention(client, start)
         except TroubleError as trouble:
@@ -95,7 +100,8 @@ class TopicAudit:
         return back.result(reading)
 
     def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
-        """The ids among the dead letters since a time -> why each is one; and why not all could be read."""
+        """The ids among the dead letters since a time ("" for none) -> why each is one; and why not all could be
+        read."""
         found: dict[str, str] = {}
         try:
             for topic in self._settings.dead_letters:
@@ -160,7 +166,7 @@ class TopicAudit:
 
     def _learn(self, client: Client, topic: str) -> None:
         """How the topic is kept, as far as we may know it."""
-        names = [RETENTION, *TIERED]
+        names = [RETENTION, SIZE, POLICY, *TIERED]
         try:
             told = client.ask(audit_requests.settings, client, topic, names, until=self._until())
         except TroubleError:
@@ -208,11 +214,18 @@ class TopicAudit:
 
     def _retention(self, client: Client, start: Mapping[int, int | None]) -> tuple[timedelta | None, str]:
         """As configured; else estimated from the age of the oldest records, where some were removed."""
-        configured = (self._told.get(self.topic) or {}).get(RETENTION)
+        told = self._told.get(self.topic) or {}
+        configured, policy = told.get(RETENTION), told.get(POLICY, "")
+        if policy and "delete" not in policy:
+            return None, "kept for ever, but compacted"
         if configured is not None:
             kept = int(configured)
             forever = kept < 0 or kept > timedelta(days=36_500).total_seconds() * 1000
-            return (None, "kept for ever") if forever else (timedelta(milliseconds=kept), RETENTION)
+            sooner = f"; {SIZE} may come first" if int(told.get(SIZE, -1)) >= 0 else ""
+            sooner += "; compaction may come first" if "compact" in policy else ""
+            if forever:
+                return None, f"kept for ever{sooner}"
+            return timedelta(milliseconds=kept), f"{RETENTION}{sooner}"
         removed = [Range(p, first, first + 1) for p, first in start.items() if first]
         if not removed:
             return None, "not known"

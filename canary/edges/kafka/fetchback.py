@@ -145,8 +145,7 @@ class Fetchback:
     def letters(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         """What has been read, as dead letters. Raises `TroubleError` after them where not all could be."""
         for _, record in self._records:
-            if (found := letter(record, ids)) is not None:
-                yield found
+            yield letter(record, ids)
         if self.why:
             raise TroubleError(self.why)
 

@@ -32,7 +32,7 @@ class Reading:
 def message(record: Record, partition: int, reading: Reading) -> Message:
     """What an audit needs of a record; its payload only where that was asked for."""
     body, error = _parsed(record.value)
-    named = next((name for name in reading.ids if body.get(name) is not None), None)
+    named = next((name for name in reading.ids if body.get(name) not in (None, "")), None)
     id_ = _plain(body[named]) if named is not None else _from_headers(record.headers)
     if not error:
         error = reading.holds.refuses(body)
@@ -51,14 +51,12 @@ def message(record: Record, partition: int, reading: Reading) -> Message:
     )
 
 
-def letter(record: Record, ids: Sequence[str]) -> tuple[str, str] | None:
-    """The id of a dead letter and why it is one; None where no id can be found in it."""
+def letter(record: Record, ids: Sequence[str]) -> tuple[str, str]:
+    """The id of a dead letter, "" where none can be found in it, and why it is one."""
     found = message(record, 0, Reading(ids=ids))
-    if found.id is None:
-        return None
     said = {name.lower(): value.decode("utf-8", "replace") for name, value in record.headers if value}
     reason = " / ".join(said[name] for name in REASONS if name in said)[:MAX_REASON]
-    return found.id, reason
+    return found.id or "", reason
 
 
 def _parsed(value: bytes | None) -> tuple[Mapping[str, Any], str]:

@@ -118,6 +118,28 @@ def test_what_a_merge_may_have_replaced_is_not_called_lost() -> None:
     assert told(plain.counts) == {"stored": 40, "lost": 1}
 
 
+@pytest.mark.parametrize("nameless", [False, True])
+def test_an_event_without_an_id_may_be_a_dead_letter_without_one(nameless: bool) -> None:
+    """That it has none may be why it is one. Where all of them have ids it is none of them."""
+    world = full(20)
+    world.append(0, id=None)
+    world.consume(0, without={20})
+    world.letters = {"": "no uuid"} if nameless else {"another": "no uuid"}
+
+    assert told(audited(world).counts) == {"stored": 40, "unaudited" if nameless else "lost": 1}
+
+
+def test_what_kafka_still_has_is_not_told_as_gone() -> None:
+    """Records of imported events are older than retention allows: they may be removed at any moment now."""
+    world = full(20)
+    world.append(0, at=START - timedelta(days=9))
+    world.consume(0, without={20})
+    report = audited(world)
+
+    assert told(report.counts) == {"stored": 40, "lost": 1}
+    assert report.lost.replayable_until == START + HOUR
+
+
 def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> None:
     """It may be one of them: our blindness is no loss."""
     world = full(20)

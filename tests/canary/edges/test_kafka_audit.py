@@ -117,6 +117,43 @@ def test_offsets_positions_and_retention_are_told(lab: Real, edge: Callable[...,
     assert edge(topic).state().positions_unreadable == "no consumer group is configured for the table"
 
 
+def test_a_position_behind_the_end_is_another_logs_and_proves_nothing(
+    lab: Real, edge: Callable[..., TopicAudit]
+) -> None:
+    """The topic was made again, or lost its end: what comes there next has not been read by anybody."""
+    topic = name()
+    lab.make(topic, 2)
+    for partition in (0, 1):
+        lab.write((topic, partition), key=None, value=value("first"))
+    lab.commit(GROUP, (topic, 0), 1)
+    lab.commit(GROUP, (topic, 1), 500)
+
+    assert edge(topic, next_group=GROUP).state().positions == {0: 1, 1: None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"retention.bytes": "1000000"}, (timedelta(days=7), "retention.ms; retention.bytes may come first")),
+        ({"cleanup.policy": "compact"}, (None, "kept for ever, but compacted")),
+        (
+            {"cleanup.policy": "compact,delete"},
+            (timedelta(days=7), "retention.ms; compaction may come first"),
+        ),
+    ],
+)
+def test_until_when_a_topic_has_its_records_by_all_its_settings(
+    lab: Real, edge: Callable[..., TopicAudit], settings: dict[str, str], told: tuple[timedelta | None, str]
+) -> None:
+    """Time is not all that removes them."""
+    topic = name()
+    lab.make(topic, 1)
+    lab.configure(topic, settings)
+    state = edge(topic).state()
+
+    assert (state.retention, state.retention_from) == told
+
+
 def test_what_retention_removed_is_not_read(lab: Real, edge: Callable[..., TopicAudit]) -> None:
     """It is said, and the log begins later."""
     topic = name()
@@ -133,7 +170,7 @@ def test_what_retention_removed_is_not_read(lab: Real, edge: Callable[..., Topic
 
 
 def test_dead_letters_carry_their_reasons(lab: Real, edge: Callable[..., TopicAudit]) -> None:
-    """From the headers; garbage among them is passed over."""
+    """From the headers; garbage among them has no id."""
     topic, letters = name(), name()
     lab.make(topic, 1)
     lab.make(letters, 2)
@@ -143,7 +180,7 @@ def test_dead_letters_carry_their_reasons(lab: Real, edge: Callable[..., TopicAu
     made = edge(topic, dead_letters=(letters, "missing"))
 
     found = made.letters(since, most=100, until=LINE.now() + timedelta(seconds=20))
-    assert found == ({"one": "too large"}, "")
+    assert found == ({"one": "too large", "": ""}, "")
 
 
 def test_dead_letters_that_the_cluster_tells_nothing_of_are_not_read(

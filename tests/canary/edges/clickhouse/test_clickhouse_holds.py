@@ -66,7 +66,25 @@ def test_whether_merges_make_one_row_of_several_events(
         table_audit(front, "merged", match=match) for match in ("uuid", "toString(uuid)")
     )
     told = [one.holds().replaces for one in (by_column, by_expression)]
+    assert by_column.holds().merges == (engine != "MergeTree" and key != "(_partition, _offset)")
     for one in (by_column, by_expression):
         one.close()
 
     assert told == [replaces, replaces]
+
+
+def test_what_no_event_fills_refuses_none(front: ClickHouseFront) -> None:
+    """A column that the table computes takes nothing from a field of its name."""
+    front.execute("DROP TABLE IF EXISTS posthog.computed")
+    front.execute(
+        "CREATE TABLE posthog.computed (uuid UUID, plain Float64, filled Float64 DEFAULT 1,"
+        " kept Float64 MATERIALIZED 1, other Float64 ALIAS 1) ENGINE = MergeTree ORDER BY uuid"
+    )
+    audit = table_audit(front, "computed")
+    refuses = audit.holds().refuses
+    audit.close()
+
+    assert [refuses({name: "abc"}) != "" for name in ("plain", "filled", "kept", "other")] == [
+        *(True, True),
+        *(False, False),
+    ]
