@@ -55,7 +55,9 @@ def tracing(config: Config) -> Iterator[Trace]:
     for stage, following in pairwise((*config.stages, None)):
         if isinstance(stage, KafkaStageConfig):
             settings = kafka_settings(stage, following, config, every=timedelta(0))
-            topics.append(kafka.TopicTracer(settings, predict=_Predict(stage), id_fields=fields))
+            topics.append(
+                kafka.TopicTracer(settings, predict=_Predict(stage), id_fields=fields, policy=policy(config))
+            )
             places.append(topics[-1])
         elif isinstance(stage, ClickHouseStageConfig):
             told = clickhouse_settings(stage)

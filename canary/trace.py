@@ -146,6 +146,10 @@ class Trace:
                 passages[place.name] = place.passage(_seen(fresh))
                 searched = _renewed(searched, fresh)
         self._pause(self._passed_grace)
+        for place in self._places:  # a letter is written before the commit, perhaps after we read them
+            if isinstance(place, TopicPlaces) and evidence.finds(place.name, "", ALTERNATE):
+                again = place.search(replace(question, until=None))
+                searched = _renewed(searched, [one for one in again if one.side == DEAD_LETTER])
         last = self._places[-1]
         if isinstance(last, TopicPlaces):
             fresh = list(last.search(replace(question, until=None)))

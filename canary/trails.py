@@ -29,8 +29,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """The event in one place. `at` is that place's own time; `reason` is the pipeline's own word (not
-    escaped); `facts` are what it says beside (name, text); `payload` is None unless it was asked for."""
+    """The event in one place. `at` is that place's own time; `reason` is the pipeline's own word, of a
+    dead letter, or why the pipeline drops it on purpose (not escaped); `facts` are what it says beside (name,
+    text); `payload` is None unless it was asked for."""
 
     at: datetime | None
     partition: int | None = None
@@ -47,7 +48,8 @@ class Searched:
 
     `side` is "" for the stage's own place. `gap` says why an empty `finds` does not prove that the event is
     not there; "" where it does. `read` counts the messages or rows that it took, `notes` what is odd. Of what
-    came before `kept_since` a table may have removed rows; None where it keeps them.
+    came before `kept_since` a table may have removed rows; None where it keeps them. `replaces` names by
+    what it makes one row of several events', "" where each keeps its own.
     """
 
     stage: str
@@ -58,6 +60,7 @@ class Searched:
     read: int = 0
     notes: tuple[str, ...] = ()
     kept_since: datetime | None = None
+    replaces: str = ""
 
     @property
     def complete(self) -> bool:

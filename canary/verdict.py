@@ -147,15 +147,25 @@ def _removed(evidence: Evidence) -> str:
     times = [find.at for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)]
     known = [at for at in times if at is not None]
     for one in evidence.of(evidence.stages[-1], ""):
+        if one.replaces:
+            return f"{one.place} may have replaced it by a row with the same {one.replaces}"
         if one.kept_since is not None and (len(known) < len(times) or min(known) < one.kept_since):
             return f"{one.place} may have removed it by its TTL"
     return ""
 
 
 def _named(evidence: Evidence, verdict: Verdict) -> Verdict:
-    """A loss for which the pipeline has written down a reason, and what may be none: rows are removed too."""
+    """A loss for which the pipeline has a reason, and what may be none: rows are removed too, and dead
+    letters may be unread."""
     if verdict.state is not State.LOST:
         return verdict
+    for find in (find for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)):
+        if find.reason:
+            why = f"the pipeline drops it on purpose ({find.reason}); {verdict.why}"
+            return Verdict(State.DROPPED, why, verdict.hop, verdict.spanned)
+    unread = [f"{one.place}: {one.gap}" for one in evidence.searched if one.side == DEAD_LETTER and one.gap]
+    if unread:
+        return Verdict(State.UNKNOWN, f"it may be a dead letter ({'; '.join(unread)}); {verdict.why}")
     if removed := _removed(evidence):
         return Verdict(State.UNKNOWN, f"{removed}; {verdict.why}")
     for one in evidence.searched:

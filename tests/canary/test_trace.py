@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from canary.identity import Mint
 from canary.trace import Hint, Trace, told_by
-from canary.trails import Find, Passage, Question, Searched, Seen
+from canary.trails import DEAD_LETTER, Find, Passage, Question, Searched, Seen
 from canary.verdict import State
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,6 +26,7 @@ class FakeTopic:
     finds: list[Find] = field(default_factory=list)
     behind: list[int] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
+    letters: list[tuple[Find, ...]] = field(default_factory=lambda: [()])
 
     def search(self, question: Question) -> Sequence[Searched]:
         self.log.append(self.name)
@@ -37,7 +38,11 @@ class FakeTopic:
             and (question.since is None or one.at >= question.since)
             and (question.until is None or one.at <= question.until)
         ]
-        return [Searched(self.name, self.name, "", tuple(shown if question.copies else shown[:1]))]
+        letters = self.letters.pop(0) if len(self.letters) > 1 else self.letters[0]
+        return [
+            Searched(self.name, self.name, "", tuple(shown if question.copies else shown[:1])),
+            Searched(self.name, f"{self.name}_dlq", DEAD_LETTER, letters),
+        ]
 
     def passage(self, finds: Sequence[Seen]) -> Passage:
         self.log.append(f"{self.name} position")
@@ -106,6 +111,14 @@ def test_a_row_that_comes_in_the_last_moment_is_no_loss() -> None:
 
     assert traced(FakeTopic("raw", log, [at(0)]), FakeTable("events", log, [(), (at(9),)])) is State.STORED
     assert traced(FakeTopic("raw", log, [at(0)]), FakeTable("events", log, [(), ()])) is State.LOST
+
+
+def test_a_dead_letter_that_comes_in_the_last_moment_is_no_loss() -> None:
+    """It is written before the consumer commits, and may come after the dead letters were read."""
+    log: list[str] = []
+    raw = FakeTopic("raw", log, [at(0)], letters=[(), (), (at(9),)])
+
+    assert traced(raw, FakeTable("events", log, [()])) is State.DEAD_LETTERED
 
 
 def test_a_second_copy_under_way_is_no_loss() -> None:

@@ -107,6 +107,32 @@ def test_a_dead_letter_tells_its_reason_unless_the_event_was_stored_after_all() 
     assert judged([*places("raw", "events"), letter]) is State.STORED
 
 
+def test_dead_letters_that_could_not_be_read_leave_a_missing_event_unknown() -> None:
+    """It may be one of them; what waits, or is stored, is so all the same."""
+    letters = Searched("raw", "dlq", DEAD_LETTER, gap="not authorized")
+
+    assert judged([*places("raw"), letters], PASSED) is State.UNKNOWN
+    assert judged([*places("raw"), letters], AHEAD) is State.WAITING
+    assert judged([*places("raw", "events"), letters], PASSED) is State.STORED
+
+
+def test_what_the_pipeline_drops_on_purpose_is_not_lost() -> None:
+    """The record itself shows it."""
+    searched = places("raw")
+    searched[0] = replace(searched[0], finds=(replace(FIND, reason="event $snapshot"),))
+
+    assert judged(searched, PASSED) is State.DROPPED
+    assert judged(searched, AHEAD) is State.WAITING
+
+
+def test_what_a_merge_may_have_replaced_is_not_lost() -> None:
+    """The table keeps one row for each of something else."""
+    searched = places("raw", "processed")
+    searched[2] = replace(searched[2], replaces="person")
+
+    assert judged(searched, PASSED, PASSED) is State.UNKNOWN
+
+
 def test_a_warning_explains_a_loss_and_nothing_else() -> None:
     """Presence of a warning names the reason of what is gone; what waits still waits."""
     warning = Searched("events", "ingestion_warnings", WARNING, (Find(at=NOW, reason="event_too_old"),))

@@ -13,6 +13,7 @@ import pytest
 
 from canary.edges.kafka import Settings, TopicTracer
 from canary.trails import ALTERNATE, DEAD_LETTER, Passage, Question, Seen
+from reconcile.traffic import Policy
 from tests.contract.topic_labs import KAFKA, TANSU, Real, apache, real, tansu
 
 Make = Callable[..., TopicTracer]
@@ -196,6 +197,34 @@ def test_positions_tell_passed_from_waiting(broker: Real, tracer: Make) -> None:
     for partition in range(PARTITIONS):
         broker.commit(group, (topic, partition), 2)
     assert one.passage([]).drained is True
+
+
+def test_a_position_behind_the_end_proves_nothing(broker: Real, tracer: Make) -> None:
+    """It is of a topic of that name that is no more."""
+    group = f"g{uuid.uuid4().hex[:8]}"
+    one = tracer(group=group)
+    topic = topic_of(one)
+    broker.write((topic, 0), key=None, value=value(uuid.uuid4()))
+    broker.commit(group, (topic, 0), 500)
+
+    assert one.passage([Seen(topic, 0, 0)]).passed is False
+
+
+def test_dead_letters_of_which_there_never_were_any_are_read(broker: Real) -> None:
+    """Their topic is made with the first of them. What the pipeline drops on purpose says so."""
+    topic, id_ = f"t{uuid.uuid4().hex[:8]}", uuid.uuid4()
+    broker.make(topic, 1)
+    settings = Settings("raw", (broker.address,), topic, dead_letters=(f"{topic}_dlq",))
+    one = TopicTracer(settings, predict=lambda _id, _of: None, policy=Policy(events=frozenset({"x"})))
+    try:
+        assert topic_of(one) == topic
+        broker.write((topic, 0), key=None, value=value(id_))
+        found, letters = one.search(question(id_))
+    finally:
+        one.close()
+
+    assert [find.reason for find in found.finds] == ["event x"]
+    assert (letters.gap, letters.notes) == ("", (f"topic {topic}_dlq does not exist",))
 
 
 def test_a_topic_that_is_not_there_and_a_broker_that_is_away_are_gaps(broker: Real) -> None:

@@ -88,7 +88,15 @@ class TableTracer:
         came = frozenset(arrivals(self._settings))
         kept = kept_since(lifetimes(shape.ttl), arrivals=came, now=self._now())
         return Searched(
-            self.name, table, side, finds, gap=gap, read=self._cost(), notes=tuple(notes), kept_since=kept
+            self.name,
+            table,
+            side,
+            finds,
+            gap=gap,
+            read=self._cost(),
+            notes=tuple(notes),
+            kept_since=kept,
+            replaces=shape.replaces,
         )
 
     def _ask(

@@ -100,8 +100,8 @@ class TopicAudit:
         return back.result(reading)
 
     def letters(self, since: datetime, *, most: int, until: datetime) -> tuple[Mapping[str, str], str]:
-        """The ids among the dead letters since a time ("" for none) -> why each is one; and why not all could be
-        read."""
+        """The ids among the dead letters since a time ("" for none) -> why each is one; and why not all could
+        be read."""
         found: dict[str, str] = {}
         try:
             for topic in self._settings.dead_letters:

@@ -25,6 +25,11 @@ ANSWER_BYTES, PARTITION_BYTES = 8 * 1024 * 1024, 1024 * 1024
 PATIENCE = 4
 """So many fruitless answers in a row end the reading of a partition."""
 
+
+class NoTopicError(TroubleError):
+    """The cluster was asked, and has no topic of this name."""
+
+
 Visit = Callable[[int, Record], bool]
 """Takes a partition and one of its records; True ends the reading."""
 
@@ -64,7 +69,7 @@ class RangeReader:
         self._client()
         topic = self._cluster.topics.get(name)
         if topic is None or topic.error == requests.UNKNOWN_TOPIC:
-            raise TroubleError(f"topic {name} does not exist")
+            raise NoTopicError(f"topic {name} does not exist")
         if topic.error == requests.DENIED:
             raise TroubleError(f"not authorized to read topic {name}")
         if topic.error:
@@ -86,11 +91,14 @@ class RangeReader:
         return {p: (o, EPOCH + timedelta(milliseconds=t)) for p, (o, t) in found.items() if t >= 0}
 
     def committed(self, group: str, name: str) -> Mapping[int, int | None]:
-        """By partition where a consumer group goes on; None where it never committed."""
+        """By partition where a consumer group goes on; None where it never committed. A place behind the end
+        is that of another topic of this name, or of an end that was lost: it proves nothing here."""
         places = [(name, partition) for partition in self.topic(name).leaders]
         client = self._client()
         _, found = client.ask(requests.committed, client, group, places, None, until=self._until())
-        return {partition: offset for (_, partition), offset in found.items()}
+        last = self._offsets(name, requests.LATEST) if any(found.values()) else {}
+        ends = {partition: end for partition, (end, _) in last.items()}
+        return {p: at if (at or 0) <= ends.get(p, at or 0) else None for (_, p), at in found.items()}
 
     def read(self, name: str, ranges: Mapping[int, tuple[int, int]], visit: Visit, *, budget: int) -> Reach:
         """Read `[from, to)` of each partition, all of them in turn, until `visit` or the budget ends it."""

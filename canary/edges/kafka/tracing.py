@@ -8,11 +8,14 @@ from uuid import UUID
 from canary.edges.kafka.batches import Record
 from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.likeness import Face, Likeness, told, value_of
-from canary.edges.kafka.ranges import Bounds, RangeReader
+from canary.edges.kafka.ranges import Bounds, NoTopicError, RangeReader
 from canary.edges.kafka.record import moment_of
 from canary.edges.kafka.stage import Settings
+from canary.edges.kafka.traffic import Reading, message
 from canary.trails import ALTERNATE, DEAD_LETTER, Find, Passage, Question, Searched, Seen
+from reconcile.traffic import Policy
 
+EVERYTHING = Policy()
 MARGIN = timedelta(minutes=5)
 """Records are not in the order of their times: so much further than the last time wanted is read."""
 
@@ -25,11 +28,19 @@ Predict = Callable[[UUID, int], int | None]
 class TopicTracer:
     """Never raises for outside trouble: a place that could not be searched says so in its gap."""
 
-    def __init__(self, settings: Settings, *, predict: Predict, id_fields: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        predict: Predict,
+        id_fields: Sequence[str] = (),
+        policy: Policy = EVERYTHING,
+    ) -> None:
         self.name = settings.name
         self._settings = settings
         self._predict = predict
         self._fields = id_fields
+        self._policy = policy
         self._followed = (settings.topic, *settings.alternates)
         self._reader = RangeReader(settings.access, (*self._followed, *settings.dead_letters))
 
@@ -94,6 +105,10 @@ class TopicTracer:
     def _searched(self, topic: str, side: str, question: Question) -> Searched:
         try:
             return self._look(topic, side, question)
+        except NoTopicError as trouble:
+            if side == DEAD_LETTER:  # it is made with the first of them
+                return Searched(self.name, topic, side, notes=(str(trouble),))
+            return Searched(self.name, topic, side, gap=str(trouble))
         except TroubleError as trouble:
             return Searched(self.name, topic, side, gap=str(trouble))
 
@@ -103,7 +118,8 @@ class TopicTracer:
             question = replace(question, until=None)
         ranges, gaps = self._ranges(topic, bounds, question)
         gaps += [f"partition {p} has no leader" for p in self._reader.topic(topic).leaders if p not in bounds]
-        hunt = _Hunt(question, Face(question.id, self._fields), letters=side == DEAD_LETTER)
+        face = Face(question.id, self._fields)
+        hunt = _Hunt(question, face, letters=side == DEAD_LETTER, policy=self._policy)
         read, notes = 0, []
         first = (
             None
@@ -156,12 +172,13 @@ class TopicTracer:
 class _Hunt:
     """Takes records until the event is among them."""
 
-    def __init__(self, question: Question, face: Face, *, letters: bool) -> None:
+    def __init__(self, question: Question, face: Face, *, letters: bool, policy: Policy) -> None:
         self.finds: list[Find] = []
         self.mentions = 0
         self._question = question
         self._face = face
         self._letters = letters
+        self._policy = policy
 
     def visit(self, partition: int, record: Record) -> bool:
         likeness = self._face.of(record)
@@ -170,7 +187,8 @@ class _Hunt:
         if likeness is Likeness.MENTIONS and not self._letters:
             self.mentions += 1
             return False
-        reason, facts = told(record) if self._letters else ("", ())
+        dropped = self._policy.drops(message(record, partition, Reading()))
+        reason, facts = told(record) if self._letters else (dropped, ())
         payload = value_of(record) if self._question.payload else None
         self.finds.append(
             Find(

@@ -41,7 +41,7 @@ class FakeTable:
         return dict.fromkeys(self.names, "String")
 
     def days(self, span: Span | None) -> Mapping[date | None, int]:
-        found = Counter(
+        found: Counter[date | None] = Counter(
             row.at.date() for row in self.stored if span is None or span.start <= row.at < span.end
         )
         return dict(found)

@@ -64,6 +64,7 @@ class FakeTopic:
                     named = {"id": entry.id, "event": entry.event, "key": entry.id, "error": entry.error}
                     named["removed"] = holds.removes({}, entry.at)
                     one = Message(gap.partition, offset, entry.at, **named)
+                    one = replace(one, id=entry.id or None)
                     messages.append(replace(one, payload="payload") if payloads else one)
         return ReadBack(read, messages, joined(aborted), fetched=len(messages), unread=unread)
 

@@ -122,7 +122,7 @@ def test_what_a_merge_may_have_replaced_is_not_called_lost() -> None:
 def test_an_event_without_an_id_may_be_a_dead_letter_without_one(nameless: bool) -> None:
     """That it has none may be why it is one. Where all of them have ids it is none of them."""
     world = full(20)
-    world.append(0, id=None)
+    world.append(0, id="")
     world.consume(0, without={20})
     world.letters = {"": "no uuid"} if nameless else {"another": "no uuid"}
 

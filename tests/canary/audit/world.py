@@ -25,7 +25,7 @@ class Entry:
     """One offset: a record, or what stands in its place ("control", "aborted")."""
 
     at: datetime
-    id: str | None
+    id: str
     kind: str = "record"
     event: str = "plain"
     error: str = ""
@@ -37,7 +37,7 @@ class Row:
 
     partition: int | None
     offset: int | None
-    id: str | None
+    id: str
     at: datetime
     variant: int = 0
 
