@@ -20,13 +20,14 @@ Removes = Callable[[Mapping[str, object], datetime | None], str]
 class Holds:
     """What a table can hold, and for how long; `ttl` as its owner wrote it, "" where rows stay. `replaces`
     names by what its merges make one row of several events', "" where each keeps its own; `merges` when those
-    without an id may be made one row of."""
+    without an id may be made one row of. `hides` says what keeps some of its rows from us."""
 
     refuses: Refuses = lambda _: ""
     removes: Removes = lambda _, __: ""
     ttl: str = ""
     replaces: str = ""
     merges: bool = False
+    hides: str = ""
 
 
 class CannotAskError(Exception):

@@ -98,6 +98,7 @@ class Evidence:
     letters_unread: why not all dead letters could be read, without which neither is.
     replaces: by what the table makes one row of several events'; "" where each keeps its own.
     merges: whether it may make one row of those without an id.
+    hides: what keeps some of its rows from us, without which nothing that is missing is lost.
     """
 
     log_start: int = 0
@@ -120,6 +121,7 @@ class Evidence:
     letters_unread: str = ""
     replaces: str = ""
     merges: bool = False
+    hides: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,8 @@ def _missing(message: Message, evidence: Evidence) -> tuple[Fate, str]:
     """No explanation is left: lost, where ids can be trusted."""
     if evidence.no_ids:
         return Fate.UNAUDITED, f"merged away or lost: {evidence.no_ids}"
+    if evidence.hides:
+        return Fate.UNAUDITED, evidence.hides
     if evidence.replaces:
         return Fate.UNAUDITED, f"lost, or replaced by a row with the same {evidence.replaces}"
     if (evidence.by_id or evidence.foreign or evidence.merges) and message.id is None:

@@ -210,6 +210,7 @@ class Gatherer:
             letters_unread=self._letters_unread,
             replaces=self._holds.replaces,
             merges=self._holds.merges,
+            hides=self._holds.hides,
         )
         runs: list[Run] = []
         for partition in {gap.partition for gap in gaps}:

@@ -28,6 +28,7 @@ class ClickHouseFront:
     `insert` goes through the gate, as the pipeline's writes do; `query` and `execute` do not, so that a test
     can look at the tables of a frozen server. One at a time in a process, as chDB has one set of data.
     With `merges` the engine keeps its parts few by itself, and rows that are twice go when it likes.
+    `policies` are conditions by table, which its rows must meet to be shown.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class ClickHouseFront:
         port: int = 0,
         path: Path | None = None,
         merges: bool = False,
+        policies: Mapping[str, str] | None = None,
     ) -> None:
-        self._gate, self._path, self._merges = gate, path, merges
+        self._gate, self._path, self._merges, self._policies = gate, path, merges, policies
         self._users = {user: User(user, password)}
         if admin_password is not None:
             self._users["default"] = User("default", admin_password, writes=True)
@@ -62,7 +64,7 @@ class ClickHouseFront:
 
     def start(self) -> None:
         """Make the tables and return when connections are accepted."""
-        self._engine = Engine(self._path)
+        self._engine = Engine(self._path, policies=self._policies)
         self._rights = Rights(self._engine, self._users)
         create_tables(self, merges=self._merges)
         self._http.start()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from chdb.state.sqlitelike import Connection
 
@@ -23,12 +24,24 @@ _IDLE_CONNECTIONS = 16
 _Key = tuple[bool, str, tuple[tuple[str, str], ...]]
 
 # chDB fixes its servers at start, so the clusters that Distributed tables need come from a file.
-_CONFIG = """<clickhouse><tcp_port>9000</tcp_port><remote_servers>
+_CONFIG = """<clickhouse><tcp_port>9000</tcp_port>{users}<remote_servers>
 <posthog><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></posthog>
 <posthog_half><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard>
 <shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></posthog_half>
 </remote_servers></clickhouse>
 """
+
+
+_USERS = """<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default>
+<password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+<databases><posthog>{tables}</posthog></databases></default></users></clickhouse>
+"""
+
+
+def _users(policies: Mapping[str, str]) -> str:
+    """Row policies by table."""
+    tables = [f"<{table}><filter>{escape(told)}</filter></{table}>" for table, told in policies.items()]
+    return _USERS.format(tables="".join(tables))
 
 
 class EngineError(Exception):
@@ -72,10 +85,12 @@ class Engine:
     process: two engines at once must share a path, and see the same tables.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, policies: Mapping[str, str] | None = None) -> None:
         self._config = tempfile.TemporaryDirectory(prefix="canary-clickhouse-")
-        config = Path(self._config.name, "config.xml")
-        config.write_text(_CONFIG)
+        config, users = Path(self._config.name, "config.xml"), Path(self._config.name, "users.xml")
+        users.write_text(_users(policies or {}))
+        told = f"<users_config>{users}</users_config>" if policies else ""
+        config.write_text(_CONFIG.format(users=told))
         self._address = f"{path or ':memory:'}?config-file={config}"
         # Data in memory lives as long as any connection does: this one stays.
         self._anchor = Connection(self._address)

@@ -290,24 +290,3 @@ def test_a_question_over_its_budget_is_said_to_be(front: ClickHouseFront) -> Non
 
     assert refused.value.over_budget
     edge.close()
-
-
-def test_copies_whose_key_has_a_null_are_counted_as_any_others(front: ClickHouseFront) -> None:
-    """A table may be sorted by what need not be there."""
-    front.execute(
-        "CREATE TABLE posthog.loose (uuid UUID, person Nullable(String), _partition UInt64,"
-        " _offset Nullable(Int64)) ENGINE = ReplacingMergeTree ORDER BY (uuid, person)"
-        " SETTINGS allow_nullable_key = 1"
-    )
-    front.execute("SYSTEM STOP MERGES posthog.loose")
-    edge = table_audit(front, "loose")
-    try:
-        for person in ("NULL", "NULL", "'ann'"):
-            id_ = "00000000-0000-7000-8000-000000000001"
-            front.execute(f"INSERT INTO posthog.loose VALUES ('{id_}', {person}, 0, 3)")
-        told = edge.twice([Range(0, 0, 9)], [(0, 0)], None)
-    finally:
-        edge.close()
-        front.execute("DROP TABLE posthog.loose")
-
-    assert (told.mergeable, told.permanent) == (1, 1)

@@ -68,6 +68,8 @@ def evidence(message: Message | None = NAMED, **known: object) -> Evidence:
         (evidence(replaces="person"), Fate.UNAUDITED, "lost, or replaced by a row with the same person"),
         (evidence(NAMELESS, merges=True), Fate.UNAUDITED, "it has no id to look for"),
         (evidence(merges=True), Fate.LOST, ""),
+        (evidence(hides="a row policy"), Fate.UNAUDITED, "a row policy"),
+        (evidence(hides="a row policy", letters={"a": "too large"}), Fate.DEAD_LETTERED, "too large"),
         (evidence(letters={"a": "too large"}, letters_unread="no right"), Fate.DEAD_LETTERED, "too large"),
         (evidence(policy=Policy(events=frozenset({"kept"}))), Fate.FILTERED, "event kept"),
         (evidence(policy=Policy(events=frozenset({"other"}))), Fate.LOST, ""),

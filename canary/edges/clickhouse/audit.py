@@ -15,10 +15,9 @@ from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.consumers import unread_from
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
-from canary.edges.clickhouse.lifetimes import lifetimes, may_remove
+from canary.edges.clickhouse.holding import held
 from canary.edges.clickhouse.methods import tells_offsets, with_sibling, without_sibling
 from canary.edges.clickhouse.queue import DistributionQueue
-from canary.edges.clickhouse.refusals import refuses
 from canary.edges.clickhouse.rows import Row
 from canary.edges.clickhouse.schema import Column, Shape
 from canary.edges.clickhouse.session import Session
@@ -30,9 +29,6 @@ from reconcile.offsets import Block, Range, holes, joined
 MOST_PIECES = 1_000
 MOST_ROWS = 2_000_000
 IDS_AT_ONCE = 3_000
-COMPUTED = frozenset({"MATERIALIZED", "ALIAS"})
-"""Columns that take nothing from an event."""
-
 LISTS_AT_ONCE = 16
 """Lists of so many ids are looked for in one pass over the table."""
 
@@ -220,20 +216,10 @@ class TableAudit:
         return int(row.get("rows") or 0), int(row.get("distinct") or 0)
 
     def holds(self) -> Holds:
-        """What no row can be made of, and what the table's TTL may have removed."""
-        with self._asking():
-            rows = self._session.catalog(
-                sql.about_columns(self._settings.database, self._settings.table)
-            ).rows
+        """What no row can be made of, what may have removed one, and what may keep it from us."""
         place = self._main()
-        kept = lifetimes(place.shape.ttl)
-        removes = may_remove(kept, kafka_time=place.kafka_time, now=self._now)
-        filled = [row for row in rows if row["kind"] not in COMPUTED]
-        types = {str(row["name"]): str(row["type"]) for row in filled}
-        shape = place.shape
-        return Holds(
-            refuses(types), removes, ttl=shape.ttl, replaces=shape.replaces, merges=shape.merges_events
-        )
+        with self._asking():
+            return held(self._session, self._settings, place, now=self._now)
 
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""

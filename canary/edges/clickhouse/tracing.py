@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from canary.edges.clickhouse import sql
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
+from canary.edges.clickhouse.hiding import hidden
 from canary.edges.clickhouse.lifetimes import kept_since, lifetimes
 from canary.edges.clickhouse.pace import Pace
 from canary.edges.clickhouse.rows import Row, Seeing, found, moment
@@ -75,7 +76,8 @@ class TableTracer:
         sightings: Sequence[Sighting] = ()
         if since is not None and shape.in_any_key("timestamp"):
             sightings = self._ask(shape, question, since=since, until=until, prune=_ITS_DAY)
-        gap, notes = "", []
+        gap = ""
+        notes: list[str] = []
         if not sightings:
             try:
                 sightings = self._ask(shape, question, since=_EPOCH, until=None, prune=_ANY_DAY)
@@ -84,6 +86,8 @@ class TableTracer:
                     raise
                 sightings = self._ask(shape, question, since=since, until=None, prune=_ANY_DAY)
                 notes.append(f"only what arrived since {since:%Y-%m-%d %H:%MZ} less a day: {blind.reason}")
+        if not sightings:
+            gap = hidden(self._session, self._settings.database, (table,))
         finds = tuple(_find(one, payload=question.payload) for one in sightings)
         came = frozenset(arrivals(self._settings))
         kept = kept_since(lifetimes(shape.ttl), arrivals=came, now=self._now())
