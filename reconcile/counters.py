@@ -34,13 +34,20 @@ class Growth:
 
 
 def growth(before: Counters, after: Counters) -> Growth:
-    """From one reading of a replica to its next. A series that was not there yet began at 0."""
-    anew = before.born is not None and after.born is not None and before.born != after.born
-    fell = any(value < before.values.get(key, 0.0) for key, value in after.values.items())
+    """From one reading of a replica to its next. A series that was not there yet began at 0.
+
+    One process counts them all: where one fell, all began anew. A series that is gone may only be forgotten,
+    as some exporters do with idle ones: the others grew by no less than what they are more.
+    """
+    told = before.born is not None and after.born is not None
+    fallen = {key for key, value in after.values.items() if value < before.values.get(key, 0.0)}
     gone = any(key not in after.values for key in before.values)
-    anew = anew or fell or gone  # one process counts them all: where one began anew, all did
-    grown = {k: max(0.0, v if anew else v - before.values.get(k, 0.0)) for k, v in after.values.items()}
-    return Growth(grown, int(anew))
+    anew = before.born != after.born if told else bool(fallen)
+    grown = {
+        key: max(0.0, value if anew or key in fallen else value - before.values.get(key, 0.0))
+        for key, value in after.values.items()
+    }
+    return Growth(grown, int(anew or (gone and not told)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,14 @@ OTHER: Series = ("http://a", "dropped", "invalid")
             {RECEIVED: 6.0, OTHER: 0.0},
             1,
         ),
-        (Counters({RECEIVED: 5.0, OTHER: 1.0}), Counters({RECEIVED: 6.0}), {RECEIVED: 6.0}, 1),
+        (Counters({RECEIVED: 5.0, OTHER: 1.0}), Counters({RECEIVED: 6.0}), {RECEIVED: 1.0}, 1),
+        (Counters({RECEIVED: 5.0, OTHER: 1.0}, 1.0), Counters({RECEIVED: 6.0}, 1.0), {RECEIVED: 1.0}, 0),
+        (
+            Counters({RECEIVED: 5.0, OTHER: 3.0}, 1.0),
+            Counters({RECEIVED: 6.0, OTHER: 2.0}, 1.0),
+            {RECEIVED: 1.0, OTHER: 2.0},
+            0,
+        ),
         (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}, 2.0), {RECEIVED: 8.0}, 1),
         (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}, 1.0), {RECEIVED: 3.0}, 0),
         (Counters({RECEIVED: 5.0}, 1.0), Counters({RECEIVED: 8.0}), {RECEIVED: 3.0}, 0),
@@ -132,7 +139,8 @@ OTHER: Series = ("http://a", "dropped", "invalid")
 def test_each_sign_of_a_restart_is_one(
     before: Counters, after: Counters, grown: dict[Series, float], anew: int
 ) -> None:
-    """A counter that fell, one that is gone, another birth; a birth that is told only once says nothing."""
+    """A counter that fell, one that is gone, another birth; a birth that is told only once says nothing. Where
+    it stays the same a series was only forgotten; and one that is gone does not make others begin at 0."""
     told = growth(before, after)
 
     assert (told.values, told.restarts) == (grown, anew)
