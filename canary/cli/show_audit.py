@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from canary.audit.report import EXIT_CODES, Report, Verdict, reasons
+from canary.audit.report import EXIT_CODES, UNKNOWING, Report, Verdict, reasons
 from canary.cli import codes
 from canary.config.render import printable
 from reconcile.traffic import Fate
@@ -41,9 +41,9 @@ class Result:
     @property
     def summary(self) -> str:
         """One sentence a person can act on."""
-        if self.blind:
-            return "; ".join(f"{stage} could not be audited: {why}" for stage, why in self.blind.items())
-        return "; ".join(sentence(report, self.grace) for report in self.reports) or "interrupted"
+        told = [sentence(report, self.grace) for report in self.reports]
+        told += [f"{stage} could not be audited: {why}" for stage, why in self.blind.items()]
+        return "; ".join(told) or "interrupted"
 
     def as_json(self) -> dict[str, Any]:
         """A stable object: keys may be added."""
@@ -70,8 +70,8 @@ def sentence(report: Report, grace: timedelta) -> str:
         return f"{lost} of {report.appended} events lost {where}"
     verdict = report.verdict(grace)
     if verdict is Verdict.UNKNOWN:
-        unknown = report.appended - counts.get(Fate.STORED, 0)
-        return f"{unknown} of {report.appended} events {where} cannot all be accounted for"
+        unknown = sum(counts.get(fate, 0) for fate in UNKNOWING)
+        return f"{unknown} of {report.appended} events {where} cannot be accounted for"
     if verdict is Verdict.DEGRADED:
         return f"no loss {where}, but not all is well: {', '.join(_oddities(report))}"
     return f"all {report.appended} events {where} are accounted for"

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from canary.cli.show import status_tables
+from canary.cli.show_audit import Result
 from canary.cli.show_windows import kept
 from canary.config import Config, load
 from canary.ledger import Ledger
 from canary.web.page import render
+from tests.canary.audit.auditing import GRACE, audited, full
 from tests.canary.audit.test_kept import counted, delayed, report, sampled, window
 from tests.canary.audit.world import START
 from tests.canary.config.samples import GOOD
@@ -105,3 +107,27 @@ def test_the_newest_is_shown_and_nothing_in_it_is_obeyed(capsys: pytest.CaptureF
     assert "real traffic, delay events: no fresh window" in out
     assert "&lt;b&gt;5 left" in page
     assert "cannot be asked: [red]away" in page
+
+
+def test_a_loss_is_told_beside_a_table_that_could_not_be_audited() -> None:
+    """In the one line that people read first, too."""
+    world = full(20)
+    world.append(0)
+    world.consume(0, without={20})
+    told = Result([audited(world)], {"other": "away"}, START, START + HOUR, GRACE, interrupted=False)
+
+    assert told.exit_code == 2
+    assert "1 of 41 events lost" in told.summary
+    assert "other could not be audited: away" in told.summary
+
+
+def test_only_what_is_not_known_is_told_as_such() -> None:
+    """A marker is accounted for, beside an event that is not."""
+    world = full(20)
+    world.append(0, kind="control")
+    world.append(0)
+    world.consume(0, without={21})
+    world.letters_trouble = "no right"
+    told = Result([audited(world)], {}, START, START + HOUR, GRACE, interrupted=False)
+
+    assert told.summary == "1 of 42 events between topic and db.table cannot be accounted for"
