@@ -10,6 +10,7 @@ from canary.values import Wanted
 
 MAX_IDS = 200_000
 MAX_TENANTS = 10_000
+MAX_SHOWN = 10_000
 WIDE_AFTER = timedelta(seconds=10)
 WIDE_EVERY = timedelta(seconds=60)
 WIDE_AT_MOST = timedelta(hours=1)
@@ -20,7 +21,7 @@ Guess = tuple[datetime, AbstractSet[str]]
 
 
 class Memory:
-    """Which looks missed an id, and under which tenant each distinct_id's rows are stored.
+    """Which looks missed an id, whose rows were shown, and under which tenant each distinct_id's are stored.
 
     `fixed` tenants are the configuration's word: nothing is learned then, and no look does without them.
     """
@@ -31,6 +32,8 @@ class Memory:
         self._asked: OrderedDict[UUID, datetime] = OrderedDict()
         self._fixed = fixed
         self._tenants: OrderedDict[str, str] = OrderedDict()
+        self._shown: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._latest: dict[str, datetime] = {}
         self._wide_at = _NEVER
         self._wide_every = WIDE_EVERY
 
@@ -72,6 +75,11 @@ class Memory:
         while len(self._tenants) > MAX_TENANTS:
             self._tenants.popitem(last=False)
 
+    def shows(self, one: Wanted) -> bool:
+        """Whether rows of such canaries are not kept from us: of its event and distinct_id one was shown, and
+        of its event one that was sent after it."""
+        return (one.event, one.distinct_id) in self._shown and self._latest[one.event] > one.sent_at
+
     def answered(
         self,
         asked: Sequence[Wanted],
@@ -88,6 +96,7 @@ class Memory:
             for kept in (self.missed, self.guessed, self._asked):
                 kept.pop(one.id, None)
             if one.id in found:
+                self._show(one)
                 continue
             self._asked[one.id] = started_at
             if not tenants or self._fixed or one.distinct_id in self._tenants:
@@ -97,3 +106,10 @@ class Memory:
         for kept in (self.missed, self.guessed, self._asked):
             while len(kept) > MAX_IDS:
                 kept.popitem(last=False)
+
+    def _show(self, one: Wanted) -> None:
+        self._latest[one.event] = max(self._latest.get(one.event, _NEVER), one.sent_at)
+        self._shown[one.event, one.distinct_id] = None
+        self._shown.move_to_end((one.event, one.distinct_id))
+        while len(self._shown) > MAX_SHOWN:
+            self._shown.popitem(last=False)

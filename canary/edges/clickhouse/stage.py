@@ -188,7 +188,8 @@ class ClickHouseStage:
         look, notes = self._ask_elsewhere(wanted)
         seen = {one.id for one in look.sightings}
         missing = [one for one in wanted if one.id not in seen]
-        if missing and (why := hidden(self._main, self._settings.database, (self._settings.table,))):
+        doubted = not all(map(self._memory.shows, missing))
+        if doubted and (why := hidden(self._main, self._settings.database, (self._settings.table,))):
             raise Blind(why)
         side = Side(self._settings, self._main, self._catalog, self._now) if missing else None
         beside = look_beside(side, missing, self._last.rows_per_id) if side else Found((), {}, {})

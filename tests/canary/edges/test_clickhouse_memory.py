@@ -97,3 +97,15 @@ def test_slots_are_never_closer_than_the_pace(steps: list[tuple[bool, int]]) -> 
         wait = pace.reserve(at_most=2 * SECOND)
         slots += [] if wait is None else [now + wait]
     assert all(later - earlier >= SECOND for earlier, later in itertools.pairwise(slots))
+
+
+def test_rows_are_not_kept_from_us_while_later_ones_of_their_kind_are_shown() -> None:
+    """One of its distinct_id was seen, and one of its event that was sent after it: less is no proof."""
+    memory = Memory()
+    early, late, other = _wanted(1, age=SECOND, who="a"), _wanted(2, who="a"), _wanted(3, who="b")
+    memory.answered([early, late, other], {late.id}, started_at=NOON)
+    older = _wanted(4, age=2 * SECOND, who="b")
+
+    assert [memory.shows(one) for one in (early, late, other, older)] == [True, False, False, False]
+    memory.answered([older], {older.id}, started_at=NOON)
+    assert [memory.shows(one) for one in (early, late, other, older)] == [True, False, False, True]

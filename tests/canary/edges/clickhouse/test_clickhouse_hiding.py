@@ -10,7 +10,7 @@ from canary.sandbox.clickhouse import ClickHouseFront
 from canary.sandbox.gate import Gate
 from canary.trails import Question
 from canary.values import Marks
-from tests.canary.edges.clickhouse.bench import EVENT, LINE, PASSWORD, wanted
+from tests.canary.edges.clickhouse.bench import EVENT, LINE, PASSWORD, row, wanted
 from tests.contract.audit_kit import settings, table_audit
 
 pytestmark = pytest.mark.sandbox
@@ -66,10 +66,17 @@ def test_a_trace_cannot_tell_what_a_policy_hides(front: ClickHouseFront) -> None
 
 
 def test_a_last_look_cannot_tell_what_a_policy_hides(front: ClickHouseFront) -> None:
-    """The stage is blind then: nothing is lost."""
+    """The stage is blind then, and nothing is lost, until a later canary shows that they are let pass."""
     made = settings(front, "events", max_queries_per_second=1000, last_look_every=timedelta(0))
     stage = ClickHouseStage(made, marks=Marks(lambda _id: True, EVENT, "c-"), now=LINE.now)
-    look = stage.last_look([wanted(1)])
+    lost, later = wanted(1), wanted(1)
+    doubtful = stage.last_look([lost])
+    for one in (lost, later):
+        front.insert("events", [row(one, team_id=7 if one is later else 1)])
+    while not stage.look([lost, later]).sightings:
+        pass
+    proven = stage.last_look([lost])
     stage.close()
 
-    assert look.blind == HIDES.format("events")
+    assert doubtful.blind == HIDES.format("events")
+    assert (proven.blind, proven.asked, proven.sightings) == ("", (lost.id,), ())
