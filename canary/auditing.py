@@ -86,6 +86,7 @@ def _auditor(config: Config, pair: Pair, now: Now, wait: Wait) -> Auditor:
         max_execution_time=told.max_execution_time,
         max_bytes_to_read=told.max_bytes_to_read,
         max_threads=told.max_threads,
+        passed_grace=config.canary.passed_grace,
     )
     options = clickhouse.AuditOptions(
         topics=(pair.topic.topic, *pair.topic.alternates),

@@ -101,6 +101,9 @@ class Gatherer:
         if doubted:
             present = self._once_more(doubted, back.messages, known, by_id=by_id)
             runs = self._runs(work, gaps, back, unread, present, by_id=by_id)
+        if any(run.fate is Fate.LOST for run in runs) and (why := self._table.lagging()):
+            self._unsure = why
+            runs = self._runs(work, gaps, back, unread, present, by_id=by_id)
         lost = self._lost(work, runs, back.messages)
         return Gathered(runs, lost, back.fetched, self._notes)
 

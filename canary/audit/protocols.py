@@ -100,6 +100,10 @@ class Table(Protocol):
         """What no row can be made of, and what may have been removed."""
         ...
 
+    def lagging(self) -> str:
+        """Why what it lacks may be on its way to the server that is asked; "" for no reason. Never raises."""
+        ...
+
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""
         ...

@@ -139,8 +139,10 @@ OTHER: Series = ("http://a", "dropped", "invalid")
 def test_each_sign_of_a_restart_is_one(
     before: Counters, after: Counters, grown: dict[Series, float], anew: int
 ) -> None:
-    """A counter that fell, one that is gone, another birth; a birth that is told only once says nothing. Where
-    it stays the same a series was only forgotten; and one that is gone does not make others begin at 0."""
+    """A counter that fell, one that is gone, another birth; a birth that is told only once says nothing.
+
+    Where it stays the same a series was only forgotten; and one that is gone does not make others begin at 0.
+    """
     told = growth(before, after)
 
     assert (told.values, told.restarts) == (grown, anew)

@@ -16,6 +16,7 @@ from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.consumers import unread_from
 from canary.edges.clickhouse.feeders import Feeder, about_feeders, feeders
 from canary.edges.clickhouse.holding import held
+from canary.edges.clickhouse.lagging import lagging
 from canary.edges.clickhouse.methods import tells_offsets, with_sibling, without_sibling
 from canary.edges.clickhouse.queue import DistributionQueue
 from canary.edges.clickhouse.rows import Row
@@ -105,14 +106,14 @@ class TableAudit:
         """Which of these offsets have a row whatever its time, by partition."""
         found: dict[int, set[int]] = {}
         with self._asking():
-            for row in self._rows(audit_sql.present(self._main(), offsets)) if offsets else ():
+            for row in self._rows(audit_sql.present(self._main(), offsets), fresh=True) if offsets else ():
                 found.setdefault(int(row["partition"] or 0), set()).add(int(row["offset"] or 0))
         return found
 
     def furthest(self, window: Sequence[Range], times: Times | None) -> dict[int, int]:
         """By partition the highest offset of a window that has a row."""
         with self._asking():
-            rows = self._rows(audit_sql.furthest(self._main(), window, times))
+            rows = self._rows(audit_sql.furthest(self._main(), window, times), fresh=True)
         return {int(row["partition"] or 0): int(row["offset"] or 0) for row in rows}
 
     def having(self, ids: AbstractSet[str], times: Times | None = None) -> dict[str, set[tuple[int, int]]]:
@@ -143,7 +144,8 @@ class TableAudit:
         for at in range(0, len(lists), LISTS_AT_ONCE):
             some = lists[at : at + LISTS_AT_ONCE]
             with self._asking():
-                for row in self._rows(audit_sql.having(place, some, times, elsewhere=elsewhere)):
+                statement = audit_sql.having(place, some, times, elsewhere=elsewhere)
+                for row in self._rows(statement, fresh=True):
                     where = int(row["partition"] or -1), int(row["offset"] or -1)
                     found.setdefault(row["id"] or "", set()).add(where)
         return found
@@ -163,7 +165,7 @@ class TableAudit:
                 if place.id.base != "UUID":
                     named |= answers.spellings(ids)
                 for chunk in _chunks(sorted(named)):
-                    rows = self._rows(audit_sql.letters(place, chunk))
+                    rows = self._rows(audit_sql.letters(place, chunk), fresh=True)
                     found.update({named.get(row["id"] or "", ""): row["reason"] or "" for row in rows})
             except Blind as blind:
                 trouble = f"dead letters {table}: {blind.reason}"
@@ -221,6 +223,12 @@ class TableAudit:
         with self._asking():
             return held(self._session, self._settings, place, now=self._now)
 
+    def lagging(self) -> str:
+        """How far this server is behind its replicas, where the table is one of them."""
+        told = self._settings
+        tables = [(told.database, table) for table in (told.table, *told.dead_letters)]
+        return lagging(self._session, tables, told.passed_grace)
+
     def costs(self) -> Counter[str]:
         """Queries, rows and bytes read since the last call."""
         return self._session.take_costs()
@@ -229,8 +237,8 @@ class TableAudit:
         """Drop the connection."""
         self._session.close()
 
-    def _rows(self, statement: sql.Statement) -> list[Row]:
-        return self._session.rows(statement, last=False, rows=MOST_ROWS)
+    def _rows(self, statement: sql.Statement, *, fresh: bool = False) -> list[Row]:
+        return self._session.rows(statement, last=False, rows=MOST_ROWS, fresh=fresh)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

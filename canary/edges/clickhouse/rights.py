@@ -26,6 +26,8 @@ def rights(settings: Settings) -> str:
             *([f"GRANT SELECT ON system.distribution_queue TO {user};"] if settings.queue_cluster else []),
             "-- Optional: what waits for a Kafka table whose group's positions cannot be read in Kafka:",
             f"GRANT SELECT ON system.kafka_consumers TO {user};",
+            "-- Optional: whether a replicated table on the server that is asked is behind its replicas:",
+            f"GRANT SELECT ON system.replicas TO {user};",
             "-- Optional, so that messages can name statements that leave no other trace, such as mutations:",
             f"GRANT SELECT ON system.query_log TO {user};",
         )

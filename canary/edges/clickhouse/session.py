@@ -38,10 +38,11 @@ class Session:
         """A question about tables, not to them."""
         return self._ask(statement, self._settings.max_execution_time, rows=_CATALOG_ROWS)
 
-    def rows(self, statement: sql.Statement, *, last: bool, rows: int) -> list[Row]:
-        """A question to a table; a last look has a budget of its own. Raises Blind."""
+    def rows(self, statement: sql.Statement, *, last: bool, rows: int, fresh: bool = False) -> list[Row]:
+        """A question to a table; a last look has a budget of its own. Where its silence shall prove something
+        (a last look, or `fresh`), no replica is asked that may lack what was just passed. Raises Blind."""
         time = self._settings.last_look_time if last else self._settings.max_execution_time
-        return list(self._ask(statement, time, rows=rows, last=last).rows)
+        return list(self._ask(statement, time, rows=rows, last=last, fresh=fresh).rows)
 
     def skew(self) -> Skew | None:
         """The server's clock against our line, measured once a minute."""
@@ -68,8 +69,16 @@ class Session:
     def _time(self, last: bool) -> timedelta:
         return self._settings.last_look_time if last else self._settings.max_execution_time
 
-    def _ask(self, statement: sql.Statement, time: timedelta, *, rows: int, last: bool = False) -> Reply:
-        safe = self._guard(time, rows=rows, last=last)
+    def _ask(
+        self,
+        statement: sql.Statement,
+        time: timedelta,
+        *,
+        rows: int,
+        last: bool = False,
+        fresh: bool = False,
+    ) -> Reply:
+        safe = self._guard(time, rows=rows, last=last, fresh=fresh)
         timeout = self._settings.last_look_time if last else self._settings.timeout
         self._costs["queries"] += 1
         reply = self._server.ask(statement, safe.send, timeout=timeout)
@@ -77,11 +86,11 @@ class Session:
         self._costs["bytes_read"] += reply.bytes_read
         return reply
 
-    def _guard(self, time: timedelta, *, rows: int, last: bool) -> Guard:
+    def _guard(self, time: timedelta, *, rows: int, last: bool, fresh: bool = False) -> Guard:
         size = self._settings.last_look_bytes if last else self._settings.max_bytes_to_read
         cost = limits(self._settings, time=time, size=size, rows=rows)
         behind = self._settings.max_replica_delay
-        behind = min(behind, self._settings.passed_grace) if last else behind
+        behind = min(behind, self._settings.passed_grace) if last or fresh else behind
         safe = guard(self._server.known(), cost=cost, max_delay=behind)
         if safe.unsafe:
             raise Blind(f"setting {', '.join(safe.unsafe)} cannot be made safe (readonly=1)")

@@ -47,7 +47,8 @@ class Settings:
     replicas: base URLs that a last look prefers to `url`.
     chunk: ids in one query; more of them wait for the next look, so that the pace holds.
     max_replica_delay: a replica behind by more is not asked through a Distributed table.
-    passed_grace: one that is behind by as much is not asked in a last look, for what it lacks may be there.
+    passed_grace: one that is behind by as much is not asked where silence proves a loss: what it lacks may be
+        there.
     day_margin: how far a stored timestamp may lie from the send before only a last look finds it.
     queue_cluster: the cluster whose servers may hold rows for this table in queues of Distributed tables; ""
         where there are none, or nobody knows.

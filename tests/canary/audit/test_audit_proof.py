@@ -129,6 +129,21 @@ def test_an_event_without_an_id_may_be_a_dead_letter_without_one(nameless: bool)
     assert told(audited(world).counts) == {"stored": 40, "unaudited" if nameless else "lost": 1}
 
 
+def test_a_server_that_lags_behind_its_replicas_proves_no_loss() -> None:
+    """Its rows are on their way to it. It is asked how far it is only where something is missing."""
+    world = full(20)
+    assert told(audited(world).counts) == {"stored": 40}
+    assert world.asked["lagging"] == 0
+    world.now = START
+    world.append(0)
+    world.consume(0, without={20})
+    world.lags = "the server is 30 s behind its replicas"
+    report = audited(world)
+
+    assert told(report.counts) == {"stored": 40, "unaudited": 1}
+    assert report.runs[0].reason == world.lags
+
+
 def test_what_kafka_still_has_is_not_told_as_gone() -> None:
     """Records of imported events are older than retention allows: they may be removed at any moment now."""
     world = full(20)

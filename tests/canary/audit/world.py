@@ -68,6 +68,7 @@ class World:
     held: list[Row] = field(default_factory=list)
     keeps: timedelta | None = None
     replaces: str = ""
+    lags: str = ""
     between: Callable[["World", str], None] = lambda *_: None
     resting: Callable[["World"], None] = lambda _: None
     asked: Counter[str] = field(default_factory=Counter)
@@ -290,6 +291,10 @@ class FakeTable:
         if keeps is None:
             return Holds(replaces=world.replaces)
         return Holds(removes=lambda _, at: "its TTL" if at and at + keeps <= world.now else "", ttl="its TTL")
+
+    def lagging(self) -> str:
+        self._ask("lagging")
+        return self._world.lags
 
     def costs(self) -> Counter[str]:
         asked, self._world.asked = self._world.asked, Counter()

@@ -1,15 +1,18 @@
 """What a table may have removed by its TTL, in the engine's own words."""
 
+from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from urllib.parse import quote
+from uuid import UUID, uuid4
 
 import pytest
 
-from canary.edges.clickhouse import TableTracer
+from canary.edges.clickhouse import AuditOptions, TableAudit, TableTracer
 from canary.sandbox.clickhouse import ClickHouseFront
 from canary.trails import Question
+from canary.values import Wanted
 from reconcile.offsets import Range
-from tests.canary.edges.clickhouse.bench import LINE
+from tests.canary.edges.clickhouse.bench import LINE, in_front, passing_on, row
 from tests.contract.audit_kit import settings, table_audit
 
 pytestmark = pytest.mark.sandbox
@@ -110,3 +113,24 @@ def test_copies_whose_key_has_a_null_are_counted_as_any_others(front: ClickHouse
         front.execute("DROP TABLE posthog.loose")
 
     assert (told.mergeable, told.permanent) == (1, 1)
+
+
+def test_what_is_missing_was_asked_of_no_replica_that_may_lack_it(front: ClickHouseFront) -> None:
+    """Behind a Distributed table one that lags by seconds may count a window; its silence proves nothing."""
+    id_, letter = str(uuid4()), str(uuid4())
+    front.insert("events", [row(Wanted(UUID(id_), LINE.now(), "e", "d"))])
+    front.execute(f"INSERT INTO posthog.dead (event_uuid) VALUES ('{letter}')")
+    nothing = quote("{'posthog.events': '0', 'posthog.dead': '0'}")
+
+    def lags(path: str) -> str:
+        up_to_date = "max_replica_delay_for_distributed_queries=2&" in f"{path}&"
+        return "" if up_to_date else f"additional_table_filters={nothing}"
+
+    with in_front(passing_on(front.url, lags)) as url:
+        told = replace(settings(front, "events", dead_letters=("dead",)), url=url, max_replica_delay=DAY)
+        audit = TableAudit(told, AuditOptions(("topic",)), now=LINE.now)
+        found = audit.having({id_}), audit.letters({letter})
+        audit.close()
+
+    assert [*found[0]] == [id_]
+    assert [*found[1][0]] == [letter]
