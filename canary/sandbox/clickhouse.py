@@ -51,6 +51,7 @@ class ClickHouseFront:
         self._writing = threading.Lock()
         self._inserts: Counter[str] = Counter()
         self._denied = False
+        self._skewed = timedelta()
         self._engine: Engine | None = None
         self._rights: Rights | None = None
 
@@ -119,12 +120,15 @@ class ClickHouseFront:
 
     def skew(self, by: timedelta) -> None:
         """Shift the times that this server writes (`inserted_at`) by as much; zero sets them right again."""
+        if by == self._skewed:
+            return
         shift = f"now64(6) + toIntervalMicrosecond({round(by / timedelta(microseconds=1))})"
         for table in TABLES:
             self.execute(
                 f"ALTER TABLE posthog.{table} MODIFY COLUMN inserted_at "
                 f"Nullable(DateTime64(6, 'UTC')) DEFAULT {shift if by else 'now64(6)'}"
             )
+        self._skewed = by
 
     def _running(self) -> Engine:
         if self._engine is None:

@@ -26,6 +26,7 @@ class Control:
         self._sandbox = sandbox
         self._lock = threading.Lock()
         self._timers: list[threading.Timer] = []
+        self._healed = 0
         self._gate = Gate()
         self._http = HttpServer(self._answer, gate=self._gate, name="control")
 
@@ -49,7 +50,7 @@ class Control:
                 parts.plan.add(fault)
                 return
             if fault.lasts is not None:
-                timer = threading.Timer(fault.lasts.total_seconds(), self._end, args=(undo,))
+                timer = threading.Timer(fault.lasts.total_seconds(), self._end, args=(undo, self._healed))
                 timer.daemon = True
                 self._timers = [each for each in self._timers if each.is_alive()] + [timer]
                 timer.start()
@@ -61,7 +62,7 @@ class Control:
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
-            skewed = bool(parts.plan.skew("events"))
+            self._healed += 1
             parts.plan.clear()
             for gate in parts.gates.values():
                 gate.set("open")
@@ -70,8 +71,7 @@ class Control:
                 parts.doors.close(door, closed=False)
                 parts.doors.switch(door, "open")
             parts.ingress.heal()
-            if skewed:
-                parts.clickhouse.skew(timedelta())
+            parts.clickhouse.skew(timedelta())
 
     def status(self) -> dict[str, Any]:
         parts = self._sandbox.parts
@@ -85,18 +85,18 @@ class Control:
             "broker": parts.broker.outside,
         }
 
-    def _end(self, undo: Callable[[], None]) -> None:
+    def _end(self, undo: Callable[[], None], healed: int) -> None:
+        """What has been healed since is not undone once more: it might be a fault of now that ends."""
         with self._lock:
-            undo()
+            if healed == self._healed:
+                undo()
 
     def _part(self, parts: Parts, fault: Fault) -> Callable[[], None] | None:
         """Do what is done to a whole part, and say how to undo it; None where the plan has to."""
         if fault.kind == "blind":
             return _blind(parts, fault)
         if fault.kind == "skew":
-            if fault.at == "events":
-                parts.clickhouse.skew(fault.by)
-            return None
+            return _skew(parts, fault)
         if fault.kind in PART_KINDS and fault.at in _TOPICS:
             return _broker(parts, fault)
         if fault.kind in PART_KINDS or fault.at == "slack":
@@ -135,6 +135,20 @@ def _blind(parts: Parts, fault: Fault) -> Callable[[], None]:
         raise ImpossibleError(f"blind: there is no door before a broker that is not ours (got {fault.at})")
     parts.doors.switch(door, cast(DoorMode, fault.how))
     return lambda: parts.doors.switch(door, "open")
+
+
+def _skew(parts: Parts, fault: Fault) -> Callable[[], None] | None:
+    """The table's own times are shifted by a change of it, which has to go again when this fault goes."""
+    if fault.at != "events":
+        return None
+    parts.plan.add(fault)
+    parts.clickhouse.skew(parts.plan.skew("events"))
+
+    def undo() -> None:
+        parts.plan.remove(fault)
+        parts.clickhouse.skew(parts.plan.skew("events"))
+
+    return undo
 
 
 def _broker(parts: Parts, fault: Fault) -> Callable[[], None]:

@@ -67,9 +67,11 @@ class Ingress:
         self._http.start()
 
     def heal(self) -> None:
-        """Hang up on those whom a fault left without an answer."""
+        """Hang up on those whom a fault left without an answer; what it made late goes on at once."""
         self._healed.set()
         self._healed = threading.Event()
+        with self._lock:
+            self._late = [_Late(0.0, each.messages) for each in self._late]
 
     def _answer(self, request: Request) -> Response:
         if request.method == "GET" and request.path in ("/", "/_readiness", "/_liveness"):
@@ -78,9 +80,10 @@ class Ingress:
             return Response(404, b"not found", _TEXT)
         try:
             post = read_post(request.body, request.headers.get("content-type", ""))
+            healed = self._healed  # before a fault is chosen: the healing of that one is the one to wait for
             fault = self._plan.post(_subject(post))
             if fault is not None:
-                return self._struck(fault, post)
+                return self._struck(fault, post, healed)
             self._store(post)
         except RefusedError as refused:
             return Response(refused.status, refused.words.encode(), _TEXT)
@@ -88,30 +91,30 @@ class Ingress:
             return Response(503, b"transient error, please retry", _TEXT)
         return _OK
 
-    def _struck(self, fault: Fault, post: Post) -> Response:
+    def _struck(self, fault: Fault, post: Post, healed: threading.Event) -> Response:
         for event in post.events:
             self._plan.record(fault, event["uuid"], "the post was struck")
-        answers: dict[str, Callable[[Post], Response]] = {
-            "refuse": lambda _: Response(400, b"failed to decode request", _TEXT),
-            "error": lambda _: Response(500, b"internal server error", _TEXT),
-            "throttle": lambda _: Response(429, b"rate limited", {**_TEXT, "Retry-After": "1"}),
-            "accept-and-drop": lambda _: _OK,
+        answers: dict[str, Callable[[Post, threading.Event], Response]] = {
+            "refuse": lambda *_: Response(400, b"failed to decode request", _TEXT),
+            "error": lambda *_: Response(500, b"internal server error", _TEXT),
+            "throttle": lambda *_: Response(429, b"rate limited", {**_TEXT, "Retry-After": "1"}),
+            "accept-and-drop": lambda *_: _OK,
             "error-stored": self._error_stored,
             "timeout-stored": self._timeout_stored,
             "timeout-lost": self._silence,
         }
-        return answers[fault.kind](post)
+        return answers[fault.kind](post, healed)
 
-    def _error_stored(self, post: Post) -> Response:
-        self._later(_STORED_AFTER, self._messages(post.events, post))
+    def _error_stored(self, post: Post, healed: threading.Event) -> Response:
+        self._later(_STORED_AFTER, self._messages(post.events, post), healed)
         return Response(503, b"transient error, please retry", _TEXT)
 
-    def _timeout_stored(self, post: Post) -> Response:
+    def _timeout_stored(self, post: Post, healed: threading.Event) -> Response:
         self._store(post)
-        return self._silence(post)
+        return self._silence(post, healed)
 
-    def _silence(self, post: Post) -> Response:  # noqa: ARG002 - one signature for all answers
-        self._healed.wait(_SILENCE.total_seconds())
+    def _silence(self, post: Post, healed: threading.Event) -> Response:  # noqa: ARG002 - one signature for all
+        healed.wait(_SILENCE.total_seconds())
         raise Down("no answer, as asked for")
 
     def _store(self, post: Post) -> None:
@@ -133,9 +136,10 @@ class Ingress:
             body=event,
             context=post,
         )
+        healed = self._healed
         passage = self._meddler.meddle(item)
         for delay, _ in passage.later:
-            self._stop.wait(delay.total_seconds())
+            healed.wait(delay.total_seconds())
         return self._written((*passage.now, *(late for _, late in passage.later)))
 
     def _written(self, items: Sequence[Item]) -> list[Message]:
@@ -145,9 +149,10 @@ class Ingress:
         now = datetime.now(UTC) + self._plan.skew("ingress") + self._plan.skew("raw")
         return [record(event, post, ip="127.0.0.1", now=now) for event in events]
 
-    def _later(self, delay: timedelta, messages: Sequence[Message]) -> None:
+    def _later(self, delay: timedelta, messages: Sequence[Message], healed: threading.Event) -> None:
         with self._lock:
-            self._late.append(_Late(time.monotonic() + delay.total_seconds(), tuple(messages)))
+            due = 0.0 if healed.is_set() else time.monotonic() + delay.total_seconds()
+            self._late.append(_Late(due, tuple(messages)))
 
     def _tick(self) -> None:
         while not self._stop.wait(_TICK):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 from canary.sandbox.body import Body, corrupted, moved
 from canary.sandbox.faults import POST_KINDS, Active, Fault, Subject, activate, strike
 
-_HELD_AT_MOST = timedelta(seconds=2)
+_HELD_AT_MOST = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class Plan:
     def __init__(self, truth: Truth) -> None:
         self._truth, self._lock = truth, threading.Lock()
         self._active: list[Active] = []
+        self._healings = 0
+
+    @property
+    def healings(self) -> int:
+        """How often all faults were taken off: what one of them held back before that goes on at once."""
+        return self._healings
 
     def add(self, fault: Fault) -> None:
         with self._lock:
@@ -68,6 +75,11 @@ class Plan:
     def clear(self) -> None:
         with self._lock:
             self._active.clear()
+            self._healings += 1
+
+    def remove(self, fault: Fault) -> None:
+        with self._lock:
+            self._active = [each for each in self._active if each.fault is not fault]
 
     def active(self) -> tuple[Active, ...]:
         """What is on now; expired and used up faults are forgotten on the way."""
@@ -114,33 +126,38 @@ class Meddler:
 
     def __init__(self, plan: Plan, at: str) -> None:
         self._plan, self._at = plan, at
-        self._held: dict[int, tuple[datetime, Item]] = {}
+        self._held: dict[int, tuple[float, int, Item]] = {}
         self._lock = threading.Lock()
 
     def meddle(self, item: Item) -> Passage:
         subject = Subject(item.uuid, item.canary, item.lane)
+        healings = self._plan.healings
         fault = self._plan.event(self._at, subject, lambda fault: self._fits(fault, item))
         if fault is None:
             return Passage(now=(item, *self._released(item.lane)))
-        passage, detail = self._apply(fault, item)
+        passage, detail = self._apply(fault, item, healings)
         self._plan.record(fault, item.uuid, detail)
         if passage.held:
             return passage
         return replace(passage, now=(*passage.now, *self._released(item.lane))) if passage.now else passage
 
     def overdue(self) -> Sequence[Item]:
-        """Those held so long that nothing came to overtake them; everything when no fault is on."""
-        now = datetime.now(UTC)
+        """Those held so long that nothing came to overtake them; all that was held before a healing."""
+        now, healings = time.monotonic(), self._plan.healings
         with self._lock:
-            lanes = [lane for lane, (since, _) in self._held.items() if now - since >= _HELD_AT_MOST]
-            return [self._held.pop(lane)[1] for lane in lanes]
+            lanes = [
+                lane
+                for lane, (since, held_at, _) in self._held.items()
+                if now - since >= _HELD_AT_MOST or held_at != healings
+            ]
+            return [self._held.pop(lane)[2] for lane in lanes]
 
     def _fits(self, fault: Fault, item: Item) -> bool:
         if fault.kind == "reorder":
             return item.lane not in self._held
         return fault.kind != "corrupt" or corrupted(item.body, item.uuid, fault.field) is not None
 
-    def _apply(self, fault: Fault, item: Item) -> tuple[Passage, str]:
+    def _apply(self, fault: Fault, item: Item, healings: int) -> tuple[Passage, str]:
         if fault.kind == "drop":
             return Passage(), "dropped"
         if fault.kind == "duplicate":
@@ -150,7 +167,7 @@ class Meddler:
             return Passage(later=((fault.by, item),)), f"delayed by {fault.by.total_seconds():g} s"
         if fault.kind == "reorder":
             with self._lock:
-                self._held[item.lane] = (datetime.now(UTC), item)
+                self._held[item.lane] = (time.monotonic(), healings, item)
             return Passage(held=True), "held until another has passed"
         changed = corrupted(item.body, item.uuid, fault.field)
         assert changed is not None, "a fault was chosen that does not fit. This is a bug."
@@ -162,4 +179,4 @@ class Meddler:
             return ()
         with self._lock:
             found = self._held.pop(lane, None)
-        return () if found is None else (found[1],)
+        return () if found is None else (found[2],)

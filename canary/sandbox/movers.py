@@ -1,12 +1,10 @@
 """What moves events on inside the sandbox: each reads a topic, writes on, then commits its offsets."""
 
-import heapq
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
@@ -75,6 +73,15 @@ class Progress:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """An event that a fault delays, and how often all had been healed when it did."""
+
+    due: float
+    healings: int
+    item: Item
+
+
 class Mover:
     """One consumer group with one member, which assigns itself all partitions and survives any outage."""
 
@@ -86,8 +93,7 @@ class Mover:
         self._parts = [TopicPartition(topic, number) for number in range(partitions)]
         self._meddler = Meddler(plan, sink.at)
         self._progress = Progress()
-        self._later: list[tuple[float, int, Item]] = []
-        self._order = count()
+        self._later: list[_Late] = []
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mover {group}", daemon=True)
@@ -167,6 +173,7 @@ class Mover:
         item = self._sink.take(record)
         if item is None:
             return []
+        healings = self._plan.healings
         passage = self._meddler.meddle(item)
         if passage.held:
             self._progress.began((record.partition, record.offset))
@@ -174,14 +181,18 @@ class Mover:
             if own.source is not None and own.source == (record.partition, record.offset):
                 self._progress.began(own.source)
         for delay, late in passage.later:
-            heapq.heappush(self._later, (time.monotonic() + delay.total_seconds(), next(self._order), late))
+            due = time.monotonic() + delay.total_seconds()
+            self._later.append(_Late(due, healings, late))
         return list(passage.now)
 
     def _due(self) -> list[Item]:
-        due = list(self._meddler.overdue())
-        while self._later and self._later[0][0] <= time.monotonic():
-            due.append(heapq.heappop(self._later)[2])
-        return due
+        now, healings = time.monotonic(), self._plan.healings
+        waiting: list[_Late] = []
+        ready: list[_Late] = []
+        for each in self._later:
+            (ready if each.due <= now or each.healings != healings else waiting).append(each)
+        self._later = waiting
+        return [*self._meddler.overdue(), *(each.item for each in sorted(ready, key=lambda each: each.due))]
 
     def _commit(self, consumer: Any) -> None:
         due = self._progress.due()
