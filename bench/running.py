@@ -17,7 +17,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
-from canary.sandbox.broker import free_port
+from canary.sandbox.ports import free_port
 
 UP_WITHIN = 120.0
 DOWN_WITHIN = 10.0

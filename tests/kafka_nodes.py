@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from canary.sandbox import apache
-from canary.sandbox.broker import free_port, wait_for
+from canary.sandbox.broker import wait_for
 from canary.sandbox.child import Child
-
-HOST = "127.0.0.1"
+from canary.sandbox.ports import HOST as HOST
+from canary.sandbox.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)

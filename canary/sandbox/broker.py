@@ -9,7 +9,8 @@ from typing import Protocol
 
 from canary.sandbox import apache
 from canary.sandbox.child import Child
-from canary.sandbox.doors import HOST, Door, Doors
+from canary.sandbox.doors import Door, Doors
+from canary.sandbox.ports import HOST, free_port
 
 MONITOR = "ingestion-canary"
 _AWAY = timedelta(seconds=1)
@@ -261,13 +262,6 @@ def choose(name: str, state: Path, doors: Doors, *, partitions: int | None = Non
     if name == "kafka":
         return Apache(state, doors, partitions=partitions)
     return Outside(name, partitions=partitions)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(port: int, child: Child) -> None:

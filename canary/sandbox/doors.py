@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
+from canary.sandbox.ports import HOST, free_port
+
 Mode = Literal["open", "refuse", "deny", "hang"]
-HOST = "127.0.0.1"
 _RESET = struct.pack("ii", 1, 0)
 _CLIENT_ID_AT = 12
 _HIGH_WATER = 1 << 20
@@ -48,8 +49,8 @@ class Door:
         return self._mode
 
     async def listen(self) -> None:
+        self.port = self.port or free_port()
         self._listener = await self._loop.create_server(lambda: _Caller(self), HOST, self.port, backlog=256)
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def unlisten(self) -> None:
         if self._listener is not None:

@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from canary.sandbox.gate import Down, Gate, Throttled
+from canary.sandbox.ports import HOST, free_port
 
 _LOG = logging.getLogger(__name__)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_LOCALHOST = "127.0.0.1"
 _RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -97,12 +97,12 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        return f"http://{_LOCALHOST}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     def start(self) -> None:
         """Return when connections are accepted."""
-        server = _Server((_LOCALHOST, self._port), self._rules)
-        self._port = server.server_address[1]
+        self._port = self._port or free_port()
+        server = _Server((HOST, self._port), self._rules)
         self._server = server
         self._thread = threading.Thread(
             target=server.serve_forever, args=(0.1,), name=f"{self._name}:{self._port}", daemon=True

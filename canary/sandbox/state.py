@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from canary.sandbox.broker import ImpossibleError, free_port
-from canary.sandbox.doors import HOST
+from canary.sandbox.broker import ImpossibleError
 from canary.sandbox.kafka_clients import DEAD_LETTERS, PROCESSED, RAW
+from canary.sandbox.ports import HOST, free_port
 
 CONFIG = "canary.toml"
 STATE = "sandbox.json"

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from alerts.slack import SlackSender
 from alerts.webhook import WebhookSender
 from canary.sandbox.gate import Down, Gate
 from canary.sandbox.httpd import HttpServer, Request, Response
+from canary.sandbox.ports import free_port
 from canary.sandbox.slack import SlackStandIn
 
 SECRET = "very-secret-indeed-0123456789ab"
@@ -239,7 +239,7 @@ def running() -> Iterator[str]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         config = folder / "config.yml"
         config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-        port = _free_port()
+        port = free_port()
         base = f"http://127.0.0.1:{port}"
         command = [
             program,
@@ -272,12 +272,6 @@ def active(base: str) -> list[dict[str, Any]]:
     """The alerts that a real Alertmanager holds as firing."""
     with urllib3.PoolManager(retries=False, timeout=5) as pool:
         return list(json.loads(pool.request("GET", f"{base}/api/v2/alerts").data))
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def under_ci() -> bool:

@@ -17,8 +17,8 @@ import pytest
 
 from bench.running import configuration
 from canary.ledger import Ledger
-from canary.sandbox.broker import free_port
 from canary.sandbox.handle import Handle
+from canary.sandbox.ports import free_port
 from canary.values import Track, WindowReport
 from reconcile.outcome import Outcome
 from tests.e2e.checking import ids_of_canaries, peace

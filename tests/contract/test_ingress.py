@@ -1,7 +1,6 @@
 """What an HTTP ingress may do to a canary, and what is said of it: on the wire, with real sockets."""
 
 import json
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from canary.edges.http import HttpIngress, Settings
+from canary.sandbox.ports import free_port
 from canary.values import Answer
 from reconcile.outcome import Receipt
 from tests.contract.fake_ingress import (
@@ -109,8 +109,7 @@ def test_retry_after_is_honoured(ingress: Maker) -> None:
 
 def test_nothing_listening_is_refused(ingress: Maker) -> None:
     """Nothing was sent, so nothing was taken."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     said = ingress(f"http://127.0.0.1:{port}").post([canary()])
     told(said)
     assert (said.receipt, said.status, said.tries) == (Receipt.REFUSED, None, 3)
@@ -119,8 +118,7 @@ def test_nothing_listening_is_refused(ingress: Maker) -> None:
 
 def test_an_ingress_that_restarts_gets_the_canary_a_moment_later(ingress: Maker) -> None:
     """Nobody was there to take it, so it is sent again; the clock starts when it first went out."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     began = now()
     posts = ThreadPoolExecutor(1).submit(ingress(f"http://127.0.0.1:{port}", tries=5).post, [canary()])
     time.sleep(0.4)

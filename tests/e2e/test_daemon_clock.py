@@ -14,8 +14,8 @@ from bench.running import configuration
 from canary.app import App, build
 from canary.config import load as load_config
 from canary.daemon import Daemon
-from canary.sandbox.broker import free_port
 from canary.sandbox.handle import Handle
+from canary.sandbox.ports import free_port
 from reconcile.outcome import Outcome
 from tests.e2e.checking import peace
 from tests.e2e.daemons import load, told

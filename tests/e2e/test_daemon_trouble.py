@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from bench.running import Running, configuration, daemon
-from canary.sandbox.broker import free_port
 from canary.sandbox.handle import Handle
 from canary.sandbox.kafka_clients import PROCESSED, RAW
+from canary.sandbox.ports import free_port
 from tests.e2e.checking import peace
 from tests.e2e.daemons import keys, load, told, trouble, unbalanced, works
 

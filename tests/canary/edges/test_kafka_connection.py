@@ -13,6 +13,7 @@ import pytest
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Settings
 from canary.edges.kafka.security import Sasl, Tls, library_settings
+from canary.sandbox.ports import free_port
 from canary.values import Marks, Resume
 
 MARKS = Marks(lambda _: False, "ingestion_canary", "canary-")
@@ -59,8 +60,7 @@ def hanging_up() -> Iterator[str]:
 
 
 def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def test_nobody_listening_is_named() -> None:

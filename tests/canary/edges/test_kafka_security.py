@@ -28,7 +28,7 @@ from kafka.admin import (
 from canary.clock import Line, SystemClock
 from canary.edges.kafka import KafkaStage, Sasl, Settings, Tls
 from canary.edges.kafka.security import Mechanism
-from canary.sandbox.broker import free_port
+from canary.sandbox.ports import free_port
 from canary.values import Look, Marks, Resume
 from tests.kafka_nodes import HOST, nodes
 

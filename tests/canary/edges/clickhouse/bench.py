@@ -1,7 +1,6 @@
 """What the tests of the ClickHouse stage write, ask, and put in its way."""
 
 import http.server
-import socket
 import threading
 import urllib.request
 import uuid
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 
 from canary.clock import Line, SystemClock
 from canary.edges.clickhouse import ClickHouseStage
+from canary.sandbox.ports import free_port as free_port
 from canary.values import Wanted
 
 EVENT = "ingestion_canary"
@@ -33,13 +33,6 @@ def row(one: Wanted, **changed: object) -> dict[str, object]:
         "distinct_id": one.distinct_id,
         **changed,
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
