@@ -16,14 +16,20 @@ child=$!
 echo "$child"
 exec >&-
 (read -r _ <&3; kill -9 "$child") 2>/dev/null &
+guard=$!
 exec 3<&-
 wait "$child"
+ended=$?
+kill -9 "$guard" 2>/dev/null
+wait "$guard"
+exit "$ended"
 """
 
 
 class Child:
     """One command under a small shell that holds a pipe from us: when the pipe breaks, the child is killed.
 
+    When the shell has ended, nothing is left that might kill a later process of the same number.
     A death signal set in the child would be simpler, but it fires when the *thread* that started it ends.
     """
 
