@@ -11,6 +11,9 @@ import pytest
 
 from canary.sandbox.doors import HOST, Door, Doors, Mode, kafka_client
 
+LONG, A_MOMENT = 20.0, 0.3
+"""How long is waited for what must come, and for what must not."""
+
 
 def request(client: str) -> bytes:
     body = struct.pack(">hhih", 18, 3, 1, len(client)) + client.encode()
@@ -48,11 +51,11 @@ def doors() -> Iterator[Doors]:
     opened.stop()
 
 
-def said(door: Door, data: bytes) -> bytes | str:
+def said(door: Door, data: bytes, *, within: float = LONG) -> bytes | str:
     """What comes back through the door, or what went wrong."""
     try:
-        with socket.create_connection((HOST, door.port), 1) as connection:
-            connection.settimeout(0.3)
+        with socket.create_connection((HOST, door.port), LONG) as connection:
+            connection.settimeout(within)
             connection.sendall(data)
             return connection.recv(1 << 16)
     except TimeoutError:
@@ -83,22 +86,47 @@ def test_each_mode_meets_the_monitor_alone(
     monitor, other = request("ingestion-canary-raw"), request("mover")
 
     assert said(shared, other) == other
-    assert said(shared, monitor) == (monitor if met == b"echo" else met)
-    assert said(private, b"hello") == (b"hello" if alone == b"echo" else alone)
+    within = A_MOMENT if mode == "hang" else LONG
+    assert said(shared, monitor, within=within) == (monitor if met == b"echo" else met)
+    assert said(private, b"hello", within=within) == (b"hello" if alone == b"echo" else alone)
 
 
 def test_a_connection_that_hung_goes_on_where_it_was(echo: int, doors: Doors) -> None:
-    """What was said while the door hung arrives after it is healed, once."""
+    """What was said while the door hung arrives after it is healed, once, and not before."""
     door = doors.open(upstream=echo)
-    with socket.create_connection((HOST, door.port), 1) as connection:
-        connection.settimeout(2)
+    with socket.create_connection((HOST, door.port), LONG) as connection:
+        connection.settimeout(LONG)
         connection.sendall(b"one")
         assert connection.recv(10) == b"one"
         doors.switch(door, "hang")
         connection.sendall(b"two")
+        connection.settimeout(A_MOMENT)
+        with pytest.raises(TimeoutError):
+            connection.recv(10)
         doors.switch(door, "open")
+        connection.settimeout(LONG)
+        assert connection.recv(3) == b"two"
+        connection.sendall(b"three")
 
-        assert connection.recv(10) == b"two"
+        assert connection.recv(10) == b"three"
+
+
+@pytest.mark.parametrize("mode", ["refuse", "deny"])
+@pytest.mark.parametrize("only", [None, "ingestion-canary"])
+def test_a_connection_from_before_is_broken(echo: int, doors: Doors, mode: Mode, only: str | None) -> None:
+    """Whoever is connected already is blinded as well, at once; the next one after the healing sees."""
+    door = doors.open(upstream=echo, only=only)
+    monitor = request("ingestion-canary-raw")
+    with socket.create_connection((HOST, door.port), LONG) as connection:
+        connection.settimeout(LONG)
+        connection.sendall(monitor)
+        assert connection.recv(1 << 16) == monitor
+        doors.switch(door, mode)
+        with pytest.raises(ConnectionResetError):
+            connection.recv(10)
+    doors.switch(door, "open")
+
+    assert said(door, monitor) == monitor
 
 
 def test_a_closed_door_refuses_everybody_until_it_is_opened(echo: int, doors: Doors) -> None:
@@ -115,8 +143,8 @@ def test_megabytes_pass_unharmed(echo: int, doors: Doors) -> None:
     """A large answer to a large question arrives whole."""
     door = doors.open(upstream=echo)
     data = bytes(range(256)) * 20_000
-    with socket.create_connection((HOST, door.port), 1) as connection:
-        connection.settimeout(5)
+    with socket.create_connection((HOST, door.port), LONG) as connection:
+        connection.settimeout(LONG)
         writer = threading.Thread(target=connection.sendall, args=(data,))
         writer.start()
         got = b""
@@ -133,8 +161,8 @@ def test_nothing_stays_open_to_a_part_that_has_stopped_listening() -> None:
         warnings.simplefilter("always")
         opened = Doors()
         door = opened.open(upstream=frozen.getsockname()[1])
-        with socket.create_connection((HOST, door.port), 1) as connection:
-            connection.settimeout(0.3)
+        with socket.create_connection((HOST, door.port), LONG) as connection:
+            connection.settimeout(A_MOMENT)
             with pytest.raises(TimeoutError):
                 connection.sendall(bytes(50_000_000))
             opened.stop()
