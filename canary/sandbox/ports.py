@@ -21,9 +21,8 @@ def free_port() -> int:
                 listener.bind((HOST, port))
             except OSError:
                 continue
-            listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # what is left of it lets listen again
+            # what is left of it lets those listen who ask for that
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.listen(1)
             with socket.create_connection((HOST, port)):
                 listener.accept()[0].close()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from canary.sandbox.doors import HOST, Door, Doors, Mode, kafka_client
+from canary.sandbox.doors import Door, Doors, Mode, kafka_client
+from canary.sandbox.ports import HOST
 
 LONG, A_MOMENT = 20.0, 0.3
 """How long is waited for what must come, and for what must not."""
