@@ -214,7 +214,8 @@ class Calendar:
         """Ask no more for what is no more: its open fates stay open for ever, and it says why."""
         _log.warning("%s: the window of %s stays open: %s", window.stage, window.start, reason)
         report = {**window.report, "notes": [*window.report.get("notes", []), reason]}
-        closed = replace(window, open=False, audited_at=self._now(), report=report, verdict="unknown")
+        verdict = "fault" if window.counts.get(Fate.LOST, 0) else "unknown"
+        closed = replace(window, open=False, audited_at=self._now(), report=report, verdict=verdict)
         if self._last.get(window.stage) == window:
             self._last[window.stage] = closed
         self._keep(closed)

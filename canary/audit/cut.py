@@ -1,6 +1,6 @@
 """Cuts a window: which offsets of each partition belong to it. Record times cut where they can be trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,9 @@ from canary.traffic import CannotAskError, Log, TopicState
 from reconcile.offsets import Range
 
 NO_ID = UUID(int=0)
+BY_TIME = "retention.ms"
+"""Where it is all that removes records."""
+
 Offsets = Mapping[int, int | None]
 
 
@@ -47,6 +50,17 @@ def cut(
         window.append(Range(partition, first, max(first, last)))
         notes += _notes(partition, log, first if offsets is None else None, end)
     return window, notes
+
+
+def unseen(state: TopicState, since: datetime, window: Sequence[Range]) -> str:
+    """Why some of a time asked for may be gone, "" where all of it is there: where some partition has older
+    records, or by how long they are kept, what was removed of the others came before it."""
+    if state.retention_from == BY_TIME and state.retention and since >= state.read_at - state.retention:
+        return ""
+    if any(part.start > state.logs[part.partition].start for part in window):
+        return ""
+    removed = [part for part in window if 0 < state.logs[part.partition].start == part.start]
+    return "Kafka has removed events that may be of this time" if removed else ""
 
 
 def aged(topic: Topic, work: Work, start: Start | None, limits: Limits, *, ahead: Offsets) -> dict[int, int]:

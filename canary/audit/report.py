@@ -97,6 +97,8 @@ class Report:
     """When a running audit saw the window first; None on demand."""
     passed: Mapping[int, int] = field(default_factory=dict)
     """By partition how far the consumer is known to have come, ever."""
+    unseen: str = ""
+    """Why nobody can say what else there was of the time that was asked for."""
     tolerated: int = 0
     """Where only counts can be compared: so many may be missing without being told."""
 
@@ -129,7 +131,8 @@ class Report:
         copies = self.twice.mergeable + self.twice.permanent + self.twice.untold + self.stray_rows
         late = bool(self.counts.get(Fate.QUEUED, 0)) and self.behind > grace
         tolerated = -1 if self.method.name == "none" else self.tolerated
-        return verdict_of(self.counts, tolerated=tolerated, odd=late or bool(copies))
+        told = verdict_of(self.counts, tolerated=tolerated, odd=late or bool(copies))
+        return Verdict.UNKNOWN if self.unseen and told is not Verdict.FAULT else told
 
     def as_json(self) -> dict[str, Any]:
         """A stable object: keys may be added."""
@@ -149,6 +152,7 @@ class Report:
             "offsets": [str(one) for one in self.window if one.size],
             "passed": {str(partition): offset for partition, offset in self.passed.items()},
             "appended": self.appended,
+            "unseen": self.unseen,
             "counts": {fate.value: self.counts.get(fate, 0) for fate in Fate},
             **told(self.runs, self.lost),
             "twice": {

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from canary.audit.again import look_again
 from canary.audit.amending import Found
-from canary.audit.cut import aged, another, cut, gone, reaching
+from canary.audit.cut import aged, another, cut, gone, reaching, unseen
 from canary.audit.gather import Gathered, Gatherer
 from canary.audit.protocols import Table, Topic
 from canary.audit.report import BY_ID, Cost, Report
@@ -94,6 +94,7 @@ class Auditor:
             topic_id=str(state.id),
             made_again=made_again,
             first_at=work.known.first_at,
+            unseen=unseen(state, since, window) if start is None else "",
             passed=work.known.passed,
         )
         report = self._judged(report, work, start)

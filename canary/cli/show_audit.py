@@ -71,7 +71,8 @@ def sentence(report: Report, grace: timedelta) -> str:
     verdict = report.verdict(grace)
     if verdict is Verdict.UNKNOWN:
         unknown = sum(counts.get(fate, 0) for fate in UNKNOWING)
-        return f"{unknown} of {report.appended} events {where} cannot be accounted for"
+        more = f"; {report.unseen}" if report.unseen else ""
+        return f"{unknown} of {report.appended} events {where} cannot be accounted for{more}"
     if verdict is Verdict.DEGRADED:
         return f"no loss {where}, but not all is well: {', '.join(_oddities(report))}"
     return f"all {report.appended} events {where} are accounted for"

@@ -3,9 +3,11 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from canary.edges.clickhouse import sql
+from canary.edges.clickhouse.answers import spellings
 from canary.edges.clickhouse.catalog import Catalog
 from canary.edges.clickhouse.client import Blind
 from canary.edges.clickhouse.hiding import hidden
@@ -108,6 +110,9 @@ class TableTracer:
     ) -> Sequence[Sighting]:
         wanted = [Wanted(question.id, moment, "", "") for moment in (since, until) if moment is not None]
         statement = sql.lookup(shape, wanted, prune=prune, tenants=frozenset(), rows_per_id=ROWS)
+        if shape.columns["id"].base != "UUID":  # text has it as its sender wrote it
+            ids = [str(question.id), *spellings([str(question.id)])]
+            statement = replace(statement, parameters={**statement.parameters, "ids": ids})
         rows = self._asked(statement, ROWS)
         seeing = Seeing(self.name, shape, seen_at=self._now())
         return found(rows, {question.id}, seeing=seeing, rows_per_id=ROWS).sightings

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from canary.audit.report import reasons
+from canary.audit.report import Verdict, reasons
 from canary.audit.work import Known, Limits, Start
+from canary.cli.show_audit import sentence
 from canary.ledger import Ledger
 from reconcile.traffic import Fate
-from tests.canary.audit.auditing import HOUR, audited, full, told
+from tests.canary.audit.auditing import GRACE, HOUR, audited, full, told
 from tests.canary.audit.test_calendar import Heard, calendar, ranges
 from tests.canary.audit.world import START, World
 
@@ -159,3 +160,45 @@ def test_what_stands_behind_a_fresh_record_is_fresh() -> None:
     assert len(old) == 1
     assert told(on_demand.counts) == {"stored": 11, "not_yet": 5, "lost": 1}
     assert told(with_future.counts) == {"stored": 11, "not_yet": 6, "lost": 1}
+
+
+@pytest.mark.parametrize(
+    ("back", "removed", "verdict"),
+    [
+        (
+            timedelta(hours=30),
+            {0: 5},
+            Verdict.UNKNOWN,
+        ),  # longer than Kafka keeps: nobody knows what was there
+        (timedelta(hours=30), {0: 10, 1: 10}, Verdict.UNKNOWN),
+        (timedelta(hours=30), {}, Verdict.OK),  # nothing was ever removed
+        (timedelta(hours=2), {0: 5}, Verdict.OK),  # what was removed is older than what was asked for
+    ],
+)
+def test_a_time_of_which_kafka_has_removed_events_is_not_sound(
+    back: timedelta, removed: dict[int, int], verdict: Verdict
+) -> None:
+    """On demand: what is left may add up, and proves nothing of the rest."""
+    world = full(10)
+    world.log_start = removed
+    until = world.now + timedelta(seconds=1)
+    world.now += HOUR
+    report = world.auditor().audit(world.now - back, until)
+
+    assert report.verdict(GRACE) is verdict
+    assert bool(report.unseen) == (verdict is Verdict.UNKNOWN)
+    assert ("Kafka has removed" in sentence(report, GRACE)) == (verdict is Verdict.UNKNOWN)
+
+
+def test_a_log_that_reaches_back_shows_that_others_were_removed_before() -> None:
+    """Whatever is told of how long records are kept: one partition has older ones than were asked for."""
+    world = full(10)
+    world.now += timedelta(days=1)
+    since = world.now
+    world.now += timedelta(days=2)
+    world.append(1, 10)
+    world.consume(1)
+    world.log_start = {0: 10, 1: 3}
+    world.now += HOUR
+
+    assert world.auditor().audit(since, world.now - timedelta(minutes=1)).verdict(GRACE) is Verdict.OK

@@ -120,3 +120,21 @@ def test_a_second_look_that_sees_less_amends_nothing(ledger: Ledger, blind: str)
     assert ranges(ledger, world)[0].counts["lost"] == 2
     assert heard.amendments == []
     assert bool(heard.looked) == (blind != "retention")
+
+
+def test_a_proven_loss_stays_one_when_its_topic_is_made_again(ledger: Ledger) -> None:
+    """What was open of its window stays unknown; what was lost was lost."""
+    world, heard = World(), Heard()
+    for partition in world.logs:
+        world.append(partition, 10)
+    world.consume(0, without={3, 4})
+    running = calendar(world, ledger, heard)
+    world.now += timedelta(minutes=7)
+    running.step()
+    fresh = World()
+    world.topic_id, world.logs, world.positions = fresh.topic_id, {0: [], 1: []}, {}
+    later(running, world, timedelta(minutes=12))
+    window = ranges(ledger, world)[0]
+
+    assert (window.open, window.counts["lost"], window.counts["queued"]) == (False, 2, 10)
+    assert window.verdict == "fault"

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -125,3 +125,17 @@ def test_a_question_over_budget_is_a_gap(front: ClickHouseFront) -> None:
 
     assert found.gap
     poor.close()
+
+
+@pytest.mark.parametrize("spell", [str, lambda id_: str(id_).upper(), lambda id_: id_.hex])
+def test_an_id_is_found_however_text_spells_it(front: ClickHouseFront, spell: Callable[..., str]) -> None:
+    """A column of text has ids as their senders wrote them."""
+    id_ = uuid.uuid4()
+    front.execute("CREATE TABLE posthog.spelt_ids (uuid String) ENGINE = MergeTree ORDER BY uuid")
+    front.execute(f"INSERT INTO posthog.spelt_ids VALUES ('{spell(id_)}')")
+    tracer = TableTracer(_settings(front.url, table="spelt_ids"), warnings=(), now=LINE.now)
+    searched = tracer.search(question(id_))
+    tracer.close()
+    front.execute("DROP TABLE posthog.spelt_ids")
+
+    assert len(searched.finds) == 1
