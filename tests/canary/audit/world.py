@@ -205,14 +205,9 @@ class FakeTable:
     def present(self, offsets: Sequence[Range]) -> Mapping[int, AbstractSet[int]]:
         self._ask("present")
         found: dict[int, set[int]] = {}
-        for row in self._world.rows:
-            for one in offsets:
-                if (
-                    row.partition == one.partition
-                    and row.offset is not None
-                    and one.start <= row.offset < one.end
-                ):
-                    found.setdefault(one.partition, set()).add(row.offset)
+        for one in offsets:
+            for row in self._offsets([one], None):
+                found.setdefault(one.partition, set()).add(row.offset or 0)
         self._told("present")
         return found
 
