@@ -87,11 +87,16 @@ class Handle:
 
     def slack_messages(self) -> list[dict[str, Any]]:
         """What Slack's stand-in got so far, as each message stands now."""
-        with _direct().open(
-            f"http://{_HOST}:{self.state['slack']}/messages", timeout=_ORDER_WITHIN
-        ) as answer:
-            found = json.loads(answer.read())
-        return list(found["messages"] if isinstance(found, dict) else found)
+        return self._slack("messages")
+
+    def slack_posted(self) -> list[dict[str, Any]]:
+        """The same messages as each was when it came."""
+        return self._slack("posted")
+
+    def _slack(self, what: str) -> list[dict[str, Any]]:
+        url = f"http://{_HOST}:{self.state['slack']}/{what}"
+        with _direct().open(url, timeout=_ORDER_WITHIN) as answer:
+            return list(json.loads(answer.read()))
 
     def struck(self) -> list[dict[str, Any]]:
         """What the faults did so far: a line per event."""

@@ -47,7 +47,7 @@ class SlackStandIn:
             port=port,
             name="slack",
             throttled=_RATE_LIMITED,
-            ungated=frozenset({"/messages"}),
+            ungated=frozenset({"/messages", "/posted"}),
         )
         self._refuse: str | None = None
         self._lose = 0
@@ -89,6 +89,8 @@ class SlackStandIn:
     def _answer(self, request: Request) -> Response:
         if request.path == "/messages":
             return _json([asdict(message) for message in self.messages])
+        if request.path == "/posted":
+            return _json([asdict(message) for message in self.room.posted])
         try:
             if request.path.startswith("/services/"):
                 return self._webhook(request)

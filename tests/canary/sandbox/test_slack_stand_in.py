@@ -185,11 +185,13 @@ def test_webhooks_post_and_refuse(slack: SlackStandIn) -> None:
 def test_everything_can_be_read_as_json_even_while_slack_is_down(
     gate: Gate, slack: SlackStandIn, client: WebClient
 ) -> None:
-    """GET /messages is for the person who watches, so no fault hides it."""
-    client.chat_postMessage(channel="#canary", text="seen")
+    """For the person who watches, so no fault hides it: as it stands now, and as it was when it came."""
+    posted = client.chat_postMessage(channel="#canary", text="seen")
+    client.chat_update(channel=posted["channel"], ts=posted["ts"], text="changed")
     gate.set("down")
-    with urllib.request.urlopen(f"http://127.0.0.1:{slack.port}/messages", timeout=5) as answer:
-        assert [message["text"] for message in json.load(answer)] == ["seen"]
+    for what, text in (("messages", "changed"), ("posted", "seen")):
+        with urllib.request.urlopen(f"http://127.0.0.1:{slack.port}/{what}", timeout=20) as answer:
+            assert [message["text"] for message in json.load(answer)] == [text]
 
 
 def test_stop_leaves_no_thread_and_no_port() -> None:
