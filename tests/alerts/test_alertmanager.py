@@ -17,7 +17,7 @@ from alerts.posting import Call
 from canary.sandbox.httpd import Request, Response
 from tests.alerts import ways
 
-CALL = Call("alertmanager", timedelta(seconds=2))
+CALL = Call("alertmanager", timedelta(seconds=20))
 LINKS = Links(runbook="https://runbooks/{kind}", status="https://status/")
 
 

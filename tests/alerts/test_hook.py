@@ -24,7 +24,7 @@ CONTENT = Condition(
     "lost:a->b", Severity.PAGE, "lost 3", (("sent", "60"),), "a --X--> b", ("explain 1",), 3, ("1",)
 )
 NOTICE = Notice("1.1", 1, 1, Kind.OPENED, CONTENT, T0, T0)
-CALL = Call("webhook", timedelta(seconds=2))
+CALL = Call("webhook", timedelta(seconds=20))
 
 
 def key(text: str) -> str:

@@ -31,8 +31,11 @@ from canary.sandbox.slack import SlackStandIn
 
 SECRET = "very-secret-indeed-0123456789ab"
 KEY = "whsec_" + base64.b64encode(SECRET.encode()).decode()
-DEADLINE = timedelta(seconds=1)
-READY_WITHIN = 20.0
+DEADLINE = timedelta(seconds=20)
+"""For what is to arrive, however busy the machine is."""
+HASTY = timedelta(seconds=1)
+"""For what is not to be answered."""
+READY_WITHIN = 60.0
 
 Fault = Literal["none", "unfit", "broken", "again", "hang", "lost"]
 Answer = Callable[[Request], Response]
@@ -74,6 +77,8 @@ class Lab:
     got: Callable[[], list[str]]
     """What arrived, oldest first, each as one text."""
     fault: Callable[[Fault], None]
+    hasty: Sender
+    """The same way with a short deadline, for faults that keep the answer back."""
     json: bool = True
     """Whether what arrives is data (to be equal) rather than markup (to be harmless)."""
     edge: str = ""
@@ -107,7 +112,7 @@ def _switch(front: Front) -> Callable[[Fault], None]:
 def _forward(base: str) -> Answer:
     def answer(request: Request) -> Response:
         keep = {k: v for k, v in request.headers.items() if k in ("content-type", "authorization")}
-        with urllib3.PoolManager(retries=False, timeout=5) as pool:
+        with urllib3.PoolManager(retries=False, timeout=20) as pool:
             found = pool.request(request.method, base + request.path, body=request.body, headers=keep)
             kind = found.headers.get("Content-Type", "")
             return Response(found.status, found.data, {"Content-Type": kind})
@@ -126,8 +131,11 @@ def slack_api() -> Iterator[Lab]:
     stand_in = SlackStandIn(gate=Gate(), token=SECRET)
     stand_in.start()
     with served(_forward(f"http://127.0.0.1:{stand_in.port}"), answers) as (front, url):
-        sender = SlackSender(lambda: SECRET, channel="C0SANDBOX01", url=f"{url}/api/", timeout=1)
-        yield Lab("slack api", sender, _slack_texts(stand_in), _switch(front), json=False, edge=url)
+        sender, hasty = (
+            SlackSender(lambda: SECRET, channel="C0SANDBOX01", url=f"{url}/api/", timeout=timeout.seconds)
+            for timeout in (DEADLINE, HASTY)
+        )
+        yield Lab("slack api", sender, _slack_texts(stand_in), _switch(front), hasty, json=False, edge=url)
     stand_in.stop()
     assert stand_in.room.broken == []
 
@@ -144,8 +152,11 @@ def slack_webhook() -> Iterator[Lab]:
     answers = {"broken": (404, b"no_service"), "again": (429, b"rate_limited")}
     with served(_forward(f"http://127.0.0.1:{stand_in.port}"), answers) as (front, url):
         address = url + stand_in.webhook_url.partition(str(stand_in.port))[2]
-        sender = WebhookSender(lambda: address, timeout=1)
-        yield Lab("slack webhook", sender, _slack_texts(stand_in), _switch(front), json=False, edge=url)
+        sender, hasty = (
+            WebhookSender(lambda: address, timeout=timeout.seconds) for timeout in (DEADLINE, HASTY)
+        )
+        texts = _slack_texts(stand_in)
+        yield Lab("slack webhook", sender, texts, _switch(front), hasty, json=False, edge=url)
     stand_in.stop()
     assert stand_in.room.broken == []
 
@@ -154,10 +165,15 @@ def slack_webhook() -> Iterator[Lab]:
 def hook() -> Iterator[Lab]:
     """A generic webhook, on a receiver that takes what is well signed."""
     with served(lambda _: Response(204)) as (front, url):
-        sender = HookSender(lambda: f"{url}/{SECRET}", keys=lambda: KEY, call=Call("webhook", DEADLINE))
-        yield Lab(
-            "webhook", sender, lambda: [r.body.decode() for r in front.passed], _switch(front), edge=url
+        sender, hasty = (
+            HookSender(lambda: f"{url}/{SECRET}", keys=lambda: KEY, call=Call("webhook", timeout))
+            for timeout in (DEADLINE, HASTY)
         )
+        yield Lab("webhook", sender, lambda: _bodies(front), _switch(front), hasty, edge=url)
+
+
+def _bodies(front: Front) -> list[str]:
+    return [request.body.decode() for request in front.passed]
 
 
 SCRIPT = """
@@ -194,8 +210,11 @@ def command() -> Iterator[Lab]:
             file = folder / "got"
             return file.read_text().splitlines() if file.exists() else []
 
-        sender = CommandSender([str(program), str(script), name], timeout=timedelta(seconds=2))
-        yield Lab("command", sender, got, switch)
+        sender, hasty = (
+            CommandSender([str(program), str(script), name], timeout=timeout)
+            for timeout in (DEADLINE, 2 * HASTY)
+        )
+        yield Lab("command", sender, got, switch, hasty)
 
 
 def _posted_alerts(front: Front) -> list[str]:
@@ -213,8 +232,11 @@ def alertmanager() -> Iterator[Lab]:
 @contextmanager
 def _alertmanager_lab(front: Front, url: str) -> Iterator[Lab]:
     login = Login(user="canary", password=lambda: SECRET)
-    sender = AlertmanagerSender([url], call=Call("alertmanager", DEADLINE), login=login)
-    yield Lab("alertmanager", sender, lambda: _posted_alerts(front), _switch(front), edge=url)
+    sender, hasty = (
+        AlertmanagerSender([url], call=Call("alertmanager", timeout), login=login)
+        for timeout in (DEADLINE, HASTY)
+    )
+    yield Lab("alertmanager", sender, lambda: _posted_alerts(front), _switch(front), hasty, edge=url)
 
 
 @contextmanager
@@ -270,7 +292,7 @@ def _wait_until_ready(base: str, process: subprocess.Popen[bytes]) -> None:
 
 def active(base: str) -> list[dict[str, Any]]:
     """The alerts that a real Alertmanager holds as firing."""
-    with urllib3.PoolManager(retries=False, timeout=5) as pool:
+    with urllib3.PoolManager(retries=False, timeout=20) as pool:
         return list(json.loads(pool.request("GET", f"{base}/api/v2/alerts").data))
 
 
