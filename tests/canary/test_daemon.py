@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ class Hanging:
     def look(self, wanted: object) -> Look:
         del wanted
         self.entered.set()
-        self.go.wait(10)
+        self.go.wait(120)
         if self._fails:
             raise RuntimeError("a bug")
         time.sleep(0.01)
@@ -65,7 +65,7 @@ def _running(path: Path, stage: Hanging) -> Iterator[tuple[Daemon, QuickClock, t
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        assert stage.entered.wait(5)
+        assert stage.entered.wait(60)
         yield daemon, clock, thread, world
     finally:
         daemon.stop()
@@ -74,24 +74,27 @@ def _running(path: Path, stage: Hanging) -> Iterator[tuple[Daemon, QuickClock, t
         world.ledger.close()
 
 
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20  # less than it takes for a step to be called stuck
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_step_that_stops_ticking_is_named(tmp_path: Path) -> None:
     """Only the hanging one, once it has hung for longer than any client's deadline; it may come back."""
     stage = Hanging("raw", fails=False)
     with _running(tmp_path, stage) as (daemon, clock, _, world):
         assert daemon.stuck() == []
         clock.ahead = timedelta(seconds=40).total_seconds()
-        deadline = time.monotonic() + 5
-        while len(daemon.stuck()) != 1 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        _until(lambda: len(daemon.stuck()) == 1)
         assert [problem.partition(" has ")[0] for problem in daemon.stuck()] == ["the step 'follow raw'"]
         assert daemon.stuck()[0] in daemon.unready()
         name, registry = "ingestion_canary_step_age_seconds", world.watch.desk.metrics.registry
         assert (registry.get_sample_value(name, {"step": "follow raw"}) or 0) > 30
         assert (registry.get_sample_value(name, {"step": "settle"}) or 0) < 30
         stage.go.set()
-        while daemon.stuck() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert daemon.stuck() == []
+        _until(lambda: daemon.stuck() == [])
 
 
 def test_a_step_that_fails_ends_the_daemon(tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ def test_a_distributed_table_is_asked_by_its_local_keys(stage: MakeStage, front:
 
 def test_looks_keep_their_pace(stage: MakeStage) -> None:
     """A look that comes too soon asks nothing and is no blindness."""
-    made = stage(max_queries_per_second=2)
+    made = stage(max_queries_per_second=0.02)
     assert made.look([wanted()]).asked
     early = made.look([wanted()])
     assert (early.asked, early.blind, early.counts) == ((), "", {})
-    assert timedelta(0) < made.next_allowed_in() <= timedelta(seconds=0.5)
+    assert timedelta(0) < made.next_allowed_in() <= timedelta(seconds=50)
 
 
 def test_copies_wait_for_their_slot(stage: MakeStage) -> None:
@@ -56,7 +56,7 @@ def test_copies_wait_for_their_slot(stage: MakeStage) -> None:
     look = made.copies([wanted()])
     assert look.asked
     assert look.started_at >= free_at - timedelta(milliseconds=5)
-    assert made.next_allowed_in() > timedelta(0)
+    assert made.next_allowed_in() >= look.started_at + timedelta(seconds=1) - LINE.now()
 
 
 def test_more_ids_than_fit_take_turns(stage: MakeStage) -> None:
