@@ -31,10 +31,8 @@ from canary.sandbox.slack import SlackStandIn
 
 SECRET = "very-secret-indeed-0123456789ab"
 KEY = "whsec_" + base64.b64encode(SECRET.encode()).decode()
-DEADLINE = timedelta(seconds=20)
-"""For what is to arrive, however busy the machine is."""
-HASTY = timedelta(seconds=1)
-"""For what is not to be answered."""
+DEADLINE, HASTY = timedelta(seconds=20), timedelta(seconds=1)
+"""For what is to arrive, however busy the machine is; and for what is not to be answered."""
 READY_WITHIN = 60.0
 
 Fault = Literal["none", "unfit", "broken", "again", "hang", "lost"]
