@@ -14,8 +14,7 @@ def test_a_missing_topic_makes_the_stage_blind_until_it_is_there(bench: Bench) -
     missing = f"{bench.topic}_later"
     stage = bench.stage(topic=missing)
     for _ in range(3):
-        look = stage.look(())
-        assert f"topic {missing} does not exist" in look.blind
+        until(stage, lambda look: f"topic {missing} does not exist" in look.blind)
     bench.lab.make(missing, 1)
     one, _ = bench.canary((missing, 0))
 
@@ -88,7 +87,7 @@ def test_what_retention_removed_unread_is_never_covered(bench: Bench) -> None:
     again = bench.stage(resume=resume_of(looks[-1]))
 
     more = until(again, clear)
-    more += [again.look(()) for _ in range(2)]
+    more += [look for _ in range(2) for look in until(again, clear)]
 
     _, ends = covers(looks, (bench.topic, 0))
     since, _ = covers(more, (bench.topic, 0))

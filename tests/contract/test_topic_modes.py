@@ -1,7 +1,8 @@
 """What a topic edge promises that reads no more than it must, on the sandbox's broker and a real Kafka."""
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -33,9 +34,9 @@ class Seeker:
         return one
 
     def look(self, times: int = 1) -> None:
+        """So often with an answer: a machine that is busy may keep one back, which is told and no fault."""
         for _ in range(times):
-            look = self.stage.look(list(self.wanted.values()))
-            assert not look.blind
+            look = until(lambda: self.stage.look(list(self.wanted.values())), lambda look: not look.blind)
             self.looks.append(look)
             for item in look.sightings:
                 self.wanted.pop(item.id, None)
@@ -51,6 +52,13 @@ class Seeker:
         return sum(look.counts.get("records_read", 0) for look in self.looks)
 
 
+def until(looks: Callable[[], Look], enough: Callable[[Look], bool]) -> Look:
+    deadline = time.monotonic() + 60
+    while not enough(look := looks()):
+        assert time.monotonic() < deadline, look
+    return look
+
+
 def seeker(
     bench: Bench,
     reading: str,
@@ -62,12 +70,13 @@ def seeker(
     """Looks until the stage has begun."""
     made = Seeker(bench, bench.stage(reading=reading, seek_after=after, resume=resume))
     made.wanted = {one.id: one for one in wanted}
-    for _ in range(60):
-        look = made.stage.look(list(wanted))
-        made.looks.append(look)
-        if not look.blind and len(look.coverage) == 4:
-            return made
-    raise AssertionError("never began")
+
+    def looked() -> Look:
+        made.looks.append(made.stage.look(list(wanted)))
+        return made.looks[-1]
+
+    until(looked, lambda look: not look.blind and len(look.coverage) == 4)
+    return made
 
 
 def noise(bench: Bench, partition: int, count: int) -> None:
@@ -138,7 +147,10 @@ def test_a_canary_that_is_nowhere_is_covered_in_every_partition_since_its_send(b
     missing = bench.mint.mint(sent_at)
     looker.wanted[missing] = Wanted(missing, sent_at, "ingestion_canary", "canary-1", 2)
     looker.look()
-    assert not _covered(looker.looks[-1:], bench.topic, sent_at)
+    early = looker.looks[-1].ended_at < sent_at + timedelta(
+        seconds=1
+    )  # or the machine came too late to see it
+    assert not (early and _covered(looker.looks[-1:], bench.topic, sent_at))
     noise(bench, 1, 30)
     for _ in range(60):
         looker.look()

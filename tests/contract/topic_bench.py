@@ -64,7 +64,7 @@ class Searched:
         return self._stage.look([*wanted, self._missing])
 
 
-def until(stage: Stage, enough: Callable[[Look], bool], *, within: float = 20.0) -> list[Look]:
+def until(stage: Stage, enough: Callable[[Look], bool], *, within: float = 60.0) -> list[Look]:
     """Look until something is so; return all looks."""
     looks: list[Look] = []
     deadline = time.monotonic() + within
