@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def topic(broker: Real) -> Iterator[Make]:
             name,
             alternates=(f"{name}_o",),
             dead_letters=(f"{name}_dlq",),
+            timeout=timedelta(seconds=20),
             **changed,
         )
         made.append(SampledTopic(settings, policy=policy))

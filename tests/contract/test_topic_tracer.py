@@ -49,6 +49,7 @@ def tracer(broker: Real) -> Iterator[Make]:
             alternates=(f"{topic}_o",),
             dead_letters=(f"{topic}_dlq",),
             next_group=changed.pop("group", None),
+            timeout=timedelta(seconds=20),
         )
         made.append(TopicTracer(settings, predict=changed.pop("predict", lambda _id, _of: None)))
         return made[-1]
@@ -229,7 +230,10 @@ def test_dead_letters_of_which_there_never_were_any_are_read(broker: Real) -> No
 
 def test_a_topic_that_is_not_there_and_a_broker_that_is_away_are_gaps(broker: Real) -> None:
     """Trouble outside is told, never raised, and proves nothing."""
-    missing = TopicTracer(Settings("raw", (broker.address,), "nowhere"), predict=lambda _id, _of: None)
+    missing = TopicTracer(
+        Settings("raw", (broker.address,), "nowhere", timeout=timedelta(seconds=20)),
+        predict=lambda _id, _of: None,
+    )
     away = TopicTracer(
         Settings("raw", ("127.0.0.1:1",), "t", next_group="g", timeout=timedelta(seconds=1)),
         predict=lambda _id, _of: None,

@@ -40,7 +40,6 @@ def test_a_check_says_what_was_done(pipeline: Handle, row: Row) -> None:
     truth = Truth(pipeline.dir)
 
     ran = _checked(pipeline, row)
-    time.sleep(0.1)
     struck = truth.struck()
     said = complaints(ran.report, code=ran.code, sent=row.n, struck=struck, expected=row.expected)
 
