@@ -116,7 +116,9 @@ def lab(any_lab: Lab) -> Iterator[Lab]:
     any_lab.heal()
 
 
-WITHIN = {"timeout": timedelta(seconds=1)}
+WITHIN = {"timeout": timedelta(seconds=10)}
+"""For whoever answers, however busy the machine is."""
+SILENT = {"timeout": timedelta(seconds=1)}
 
 
 def test_single_events_and_batches_are_accepted(lab: Lab, ingress: Maker) -> None:
@@ -150,12 +152,13 @@ def test_each_fault_has_its_receipt(
     lab: Lab, ingress: Maker, kind: str, receipt: Receipt, status: int | None
 ) -> None:
     """One try, the honest receipt, and the next canary on the same lane is none the worse for it."""
-    one = ingress(lab.url, **WITHIN)
+    within = SILENT if kind.startswith("timeout") else WITHIN
+    one = ingress(lab.url, **within)
     lab.strike(kind, 1)
     said = one.post([canary()])
     told(said)
     assert (said.receipt, said.status, said.tries) == (receipt, status, 1)
-    assert said.answered_at - said.started_at < timedelta(seconds=1.5)
+    assert said.answered_at - said.started_at < within["timeout"] + timedelta(seconds=0.5)
     lab.heal()
     assert one.post([canary()]).receipt is Receipt.ACCEPTED
 
