@@ -17,7 +17,7 @@ from tests.canary.audit.fake_topic import FakeTopic
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OFFSET = Method("offset", "nothing")
-NO_POLICY = Policy()
+NO_POLICY, NAMED = Policy(), 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,16 +238,18 @@ class FakeTable:
         return {id_: why for id_, why in self._world.dead_rows.items() if id_ in ids}, ""
 
     def twice(self, window: Sequence[Range], blocks: Sequence[tuple[int, int]], times: Times | None) -> Twice:
-        by_offset: dict[tuple[int | None, int | None], list[Row]] = {}
+        by_offset: dict[tuple[int, int], list[Row]] = {}
         for row in self._offsets(window, times):
-            if (row.partition, (row.offset or 0) // BLOCK) in blocks:
-                by_offset.setdefault((row.partition, row.offset), []).append(row)
+            if ((place := (row.partition or 0, row.offset or 0))[0], place[1] // BLOCK) in blocks:
+                by_offset.setdefault(place, []).append(row)
         copies = [rows for rows in by_offset.values() if len(rows) > 1]
+        first = sorted(place for place in by_offset if len(by_offset[place]) > 1)[:NAMED]
         kinds = [len({(row.id, row.variant) for row in rows}) for rows in copies]
         return Twice(
             mergeable=sum(len(rows) - kind for rows, kind in zip(copies, kinds, strict=True)),
             permanent=sum(kind - 1 for kind in kinds),
             strangers=sum(len({row.id for row in rows}) > 1 for rows in copies),
+            first=[Range(p, o, o + 1) for p, o in first],
         )
 
     def strays(self, ends: Sequence[Range], times: Times) -> Strays:
