@@ -23,6 +23,7 @@ class TopicPlaces(Protocol):
     name: str
 
     def search(self, question: Question) -> Sequence[Searched]: ...
+    def letters(self, question: Question) -> Sequence[Searched]: ...
     def passage(self, finds: Sequence[Seen]) -> Passage: ...
 
 
@@ -148,8 +149,7 @@ class Trace:
         self._pause(self._passed_grace)
         for place in self._places:  # a letter is written before the commit, perhaps after we read them
             if isinstance(place, TopicPlaces) and evidence.finds(place.name, "", ALTERNATE):
-                again = place.search(replace(question, until=None))
-                searched = _renewed(searched, [one for one in again if one.side == DEAD_LETTER])
+                searched = _renewed(searched, place.letters(replace(question, until=None)))
         last = self._places[-1]
         if isinstance(last, TopicPlaces):
             fresh = list(last.search(replace(question, until=None)))

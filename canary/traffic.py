@@ -52,6 +52,10 @@ class Log:
     local: int = 0
 
 
+BY_TIME = "retention.ms"
+"""Where a topic's `retention_from` is no more than this, age is all that removes its records."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """A topic at one moment.

@@ -142,9 +142,14 @@ def _by_time(evidence: Evidence, stage: str, words: str) -> Verdict:
     return Verdict(State.UNKNOWN, f"it was seen in {stage} and not behind it, where it may yet come: {told}")
 
 
+def _before_last(evidence: Evidence) -> list[Find]:
+    """What every stage but the last shows of it."""
+    return [find for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)]
+
+
 def _removed(evidence: Evidence) -> str:
     """Why the row of an event of this age may have been in the last stage and be gone; "" where it is not."""
-    times = [find.at for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)]
+    times = [find.at for find in _before_last(evidence)]
     known = [at for at in times if at is not None]
     for one in evidence.of(evidence.stages[-1], ""):
         if one.replaces:
@@ -159,7 +164,7 @@ def _named(evidence: Evidence, verdict: Verdict) -> Verdict:
     letters may be unread."""
     if verdict.state is not State.LOST:
         return verdict
-    for find in (find for name in evidence.stages[:-1] for find in evidence.finds(name, "", ALTERNATE)):
+    for find in _before_last(evidence):
         if find.reason:
             why = f"the pipeline drops it on purpose ({find.reason}); {verdict.why}"
             return Verdict(State.DROPPED, why, verdict.hop, verdict.spanned)

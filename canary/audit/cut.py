@@ -6,13 +6,10 @@ from uuid import UUID
 
 from canary.audit.protocols import Topic
 from canary.audit.work import Limits, Start, Work
-from canary.traffic import CannotAskError, Log, TopicState
+from canary.traffic import BY_TIME, CannotAskError, Log, TopicState
 from reconcile.offsets import Range
 
 NO_ID = UUID(int=0)
-BY_TIME = "retention.ms"
-"""Where it is all that removes records."""
-
 Offsets = Mapping[int, int | None]
 
 

@@ -26,7 +26,6 @@ class Control:
         self._sandbox = sandbox
         self._lock = threading.Lock()
         self._timers: list[threading.Timer] = []
-        self._healed = 0
         self._gate = Gate()
         self._http = HttpServer(self._answer, gate=self._gate, name="control")
 
@@ -50,7 +49,9 @@ class Control:
                 parts.plan.add(fault)
                 return
             if fault.lasts is not None:
-                timer = threading.Timer(fault.lasts.total_seconds(), self._end, args=(undo, self._healed))
+                timer = threading.Timer(
+                    fault.lasts.total_seconds(), self._end, args=(undo, parts.plan.healings)
+                )
                 timer.daemon = True
                 self._timers = [each for each in self._timers if each.is_alive()] + [timer]
                 timer.start()
@@ -62,7 +63,6 @@ class Control:
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
-            self._healed += 1
             parts.plan.clear()
             for gate in parts.gates.values():
                 gate.set("open")
@@ -88,7 +88,7 @@ class Control:
     def _end(self, undo: Callable[[], None], healed: int) -> None:
         """What has been healed since is not undone once more: it might be a fault of now that ends."""
         with self._lock:
-            if healed == self._healed:
+            if healed == self._sandbox.parts.plan.healings:
                 undo()
 
     def _part(self, parts: Parts, fault: Fault) -> Callable[[], None] | None:

@@ -15,10 +15,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from canary.sandbox.faults import FaultError
+from canary.sandbox.ports import HOST
 
 _STOP_WITHIN = 15.0
 _ORDER_WITHIN = 60.0
-_HOST = "127.0.0.1"
 
 
 EXTRA = 'sandbox: needs the extra "sandbox": pip install "ingestion-canary[sandbox]"'
@@ -34,7 +34,7 @@ class NotPossibleError(SandboxError):
 
 def order(port: int, path: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Give one order to a sandbox's control port; raises FaultError, NotPossibleError, SandboxError."""
-    request = Request(f"http://{_HOST}:{port}{path}", json.dumps(dict(options)).encode())
+    request = Request(f"http://{HOST}:{port}{path}", json.dumps(dict(options)).encode())
     try:
         with _direct().open(request, timeout=_ORDER_WITHIN) as answer:
             return dict(json.loads(answer.read()))
@@ -68,7 +68,7 @@ class Handle:
     @property
     def ingress_url(self) -> str:
         """The door that the monitor uses."""
-        return f"http://{_HOST}:{self.state['ingress']}"
+        return f"http://{HOST}:{self.state['ingress']}"
 
     def fault(self, kind: str, **options: Any) -> None:
         """As `canary sandbox fault`: `at`, `count`, `share`, `block`, `canaries`, `by`, `field`, `how`, and
@@ -94,7 +94,7 @@ class Handle:
         return self._slack("posted")
 
     def _slack(self, what: str) -> list[dict[str, Any]]:
-        url = f"http://{_HOST}:{self.state['slack']}/{what}"
+        url = f"http://{HOST}:{self.state['slack']}/{what}"
         with _direct().open(url, timeout=_ORDER_WITHIN) as answer:
             return list(json.loads(answer.read()))
 

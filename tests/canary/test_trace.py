@@ -26,7 +26,7 @@ class FakeTopic:
     finds: list[Find] = field(default_factory=list)
     behind: list[int] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
-    letters: list[tuple[Find, ...]] = field(default_factory=lambda: [()])
+    dead: list[tuple[Find, ...]] = field(default_factory=lambda: [()])
 
     def search(self, question: Question) -> Sequence[Searched]:
         self.log.append(self.name)
@@ -38,11 +38,13 @@ class FakeTopic:
             and (question.since is None or one.at >= question.since)
             and (question.until is None or one.at <= question.until)
         ]
-        letters = self.letters.pop(0) if len(self.letters) > 1 else self.letters[0]
-        return [
-            Searched(self.name, self.name, "", tuple(shown if question.copies else shown[:1])),
-            Searched(self.name, f"{self.name}_dlq", DEAD_LETTER, letters),
-        ]
+        found = tuple(shown if question.copies else shown[:1])
+        return [Searched(self.name, self.name, "", found), *self.letters(question)]
+
+    def letters(self, question: Question) -> list[Searched]:
+        del question
+        finds = self.dead.pop(0) if len(self.dead) > 1 else self.dead[0]
+        return [Searched(self.name, f"{self.name}_dlq", DEAD_LETTER, finds)]
 
     def passage(self, finds: Sequence[Seen]) -> Passage:
         self.log.append(f"{self.name} position")
@@ -116,7 +118,7 @@ def test_a_row_that_comes_in_the_last_moment_is_no_loss() -> None:
 def test_a_dead_letter_that_comes_in_the_last_moment_is_no_loss() -> None:
     """It is written before the consumer commits, and may come after the dead letters were read."""
     log: list[str] = []
-    raw = FakeTopic("raw", log, [at(0)], letters=[(), (), (at(9),)])
+    raw = FakeTopic("raw", log, [at(0)], dead=[(), (), (at(9),)])
 
     assert traced(raw, FakeTable("events", log, [()])) is State.DEAD_LETTERED
 

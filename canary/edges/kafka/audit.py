@@ -12,16 +12,17 @@ from canary.edges.kafka import audit_requests, requests
 from canary.edges.kafka.client import Client, TroubleError
 from canary.edges.kafka.cluster import Cluster
 from canary.edges.kafka.fetchback import Fetchback
+from canary.edges.kafka.ranges import believed
 from canary.edges.kafka.requests import Place
 from canary.edges.kafka.stage import Settings
 from canary.edges.kafka.traffic import EPOCH, Reading
-from canary.traffic import CannotAskError, Holds, Log, ReadBack, TopicState
+from canary.traffic import BY_TIME, CannotAskError, Holds, Log, ReadBack, TopicState
 from canary.values import Now
 from reconcile.offsets import Range
 
 Question = Callable[..., Coroutine[Any, Any, Mapping[Place, int | None]]]
 
-RETENTION, SIZE, POLICY = "retention.ms", "retention.bytes", "cleanup.policy"
+SIZE, POLICY = "retention.bytes", "cleanup.policy"
 TIERED = ("remote.storage.enable", "confluent.tier.enable", "redpanda.remote.read")
 """What turns a topic's tiered storage on: Apache Kafka's (KIP-405), Confluent's, Redpanda's."""
 
@@ -57,9 +58,7 @@ class TopicAudit:
             positions, unreadable = self._positions(client)
             if any(told is not None and told > (end.get(p) or 0) for p, told in positions.items()):
                 last = self._offsets(client, self.topic, requests.LATEST)  # it may have grown meanwhile
-                positions = {
-                    p: told if (told or 0) <= (last.get(p) or 0) else None for p, told in positions.items()
-                }
+                positions = believed(positions, {p: offset or 0 for p, offset in last.items()})
             read_at = self._now()
             kept, source = self._retention(client, start)
         except TroubleError as trouble:
@@ -166,7 +165,7 @@ class TopicAudit:
 
     def _learn(self, client: Client, topic: str) -> None:
         """How the topic is kept, as far as we may know it."""
-        names = [RETENTION, SIZE, POLICY, *TIERED]
+        names = [BY_TIME, SIZE, POLICY, *TIERED]
         try:
             told = client.ask(audit_requests.settings, client, topic, names, until=self._until())
         except TroubleError:
@@ -215,7 +214,7 @@ class TopicAudit:
     def _retention(self, client: Client, start: Mapping[int, int | None]) -> tuple[timedelta | None, str]:
         """As configured; else estimated from the age of the oldest records, where some were removed."""
         told = self._told.get(self.topic) or {}
-        configured, policy = told.get(RETENTION), told.get(POLICY, "")
+        configured, policy = told.get(BY_TIME), told.get(POLICY, "")
         if policy and "delete" not in policy:
             return None, "kept for ever, but compacted"
         if configured is not None:
@@ -225,7 +224,7 @@ class TopicAudit:
             sooner += "; compaction may come first" if "compact" in policy else ""
             if forever:
                 return None, f"kept for ever{sooner}"
-            return timedelta(milliseconds=kept), f"{RETENTION}{sooner}"
+            return timedelta(milliseconds=kept), f"{BY_TIME}{sooner}"
         removed = [Range(p, first, first + 1) for p, first in start.items() if first]
         if not removed:
             return None, "not known"

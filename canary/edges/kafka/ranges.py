@@ -53,6 +53,12 @@ class Reach:
     stopped: bool = False
 
 
+def believed(positions: Mapping[int, int | None], ends: Mapping[int, int]) -> Mapping[int, int | None]:
+    """None for a place behind the end: it is that of another topic of this name, or of an end that was lost,
+    and proves nothing here."""
+    return {p: at if at is None or at <= ends.get(p, at) else None for p, at in positions.items()}
+
+
 class RangeReader:
     """One session with a cluster, for topics named beforehand. Every call may raise `TroubleError`."""
 
@@ -91,14 +97,12 @@ class RangeReader:
         return {p: (o, EPOCH + timedelta(milliseconds=t)) for p, (o, t) in found.items() if t >= 0}
 
     def committed(self, group: str, name: str) -> Mapping[int, int | None]:
-        """By partition where a consumer group goes on; None where it never committed. A place behind the end
-        is that of another topic of this name, or of an end that was lost: it proves nothing here."""
+        """By partition where a consumer group goes on; None where it never committed, or cannot stand."""
         places = [(name, partition) for partition in self.topic(name).leaders]
         client = self._client()
         _, found = client.ask(requests.committed, client, group, places, None, until=self._until())
         last = self._offsets(name, requests.LATEST) if any(found.values()) else {}
-        ends = {partition: end for partition, (end, _) in last.items()}
-        return {p: at if (at or 0) <= ends.get(p, at or 0) else None for (_, p), at in found.items()}
+        return believed({p: at for (_, p), at in found.items()}, {p: end for p, (end, _) in last.items()})
 
     def read(self, name: str, ranges: Mapping[int, tuple[int, int]], visit: Visit, *, budget: int) -> Reach:
         """Read `[from, to)` of each partition, all of them in turn, until `visit` or the budget ends it."""

@@ -9,12 +9,10 @@ from canary.edges.kafka.client import TroubleError
 from canary.edges.kafka.likeness import identity
 from canary.edges.kafka.ranges import RangeReader
 from canary.edges.kafka.stage import Settings
-from canary.edges.kafka.traffic import Reading, message
+from canary.edges.kafka.traffic import EVERYTHING, dropped
 from canary.sampled import Place, Sample, TopicTroubleError
 from reconcile.sampling import chosen
 from reconcile.traffic import Policy
-
-EVERYTHING = Policy()
 
 
 class SampledTopic:
@@ -71,7 +69,7 @@ class SampledTopic:
             nonlocal nameless
             id_ = identity(record, self._fields)
             nameless += id_ is None
-            if id_ is not None and chosen(id_.bytes, share) and not self._dropped(record):
+            if id_ is not None and chosen(id_.bytes, share) and not dropped(record, self._policy):
                 found[id_][(topic, partition)] = record.offset
             return False
 
@@ -86,9 +84,6 @@ class SampledTopic:
         except TroubleError as trouble:
             raise TopicTroubleError(str(trouble)) from None
         return Sample(found, following, read, nameless, "; ".join(gaps[:3]))
-
-    def _dropped(self, record: Record) -> bool:
-        return self._policy != EVERYTHING and bool(self._policy.drops(message(record, 0, Reading())))
 
     def close(self) -> None:
         """Hang up."""

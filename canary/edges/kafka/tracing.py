@@ -11,11 +11,10 @@ from canary.edges.kafka.likeness import Face, Likeness, told, value_of
 from canary.edges.kafka.ranges import Bounds, NoTopicError, RangeReader
 from canary.edges.kafka.record import moment_of
 from canary.edges.kafka.stage import Settings
-from canary.edges.kafka.traffic import Reading, message
+from canary.edges.kafka.traffic import EVERYTHING, dropped
 from canary.trails import ALTERNATE, DEAD_LETTER, Find, Passage, Question, Searched, Seen
 from reconcile.traffic import Policy
 
-EVERYTHING = Policy()
 MARGIN = timedelta(minutes=5)
 """Records are not in the order of their times: so much further than the last time wanted is read."""
 
@@ -48,8 +47,11 @@ class TopicTracer:
         """The topic itself, then its alternates, then its dead letters."""
         sides = [(self._settings.topic, "")]
         sides += [(topic, ALTERNATE) for topic in self._settings.alternates]
-        sides += [(topic, DEAD_LETTER) for topic in self._settings.dead_letters]
-        return [self._searched(topic, side, question) for topic, side in sides]
+        return [self._searched(topic, side, question) for topic, side in sides] + self.letters(question)
+
+    def letters(self, question: Question) -> list[Searched]:
+        """Its dead letters alone."""
+        return [self._searched(topic, DEAD_LETTER, question) for topic in self._settings.dead_letters]
 
     def passage(self, finds: Sequence[Seen]) -> Passage:
         """How far the consumer that carries events out of this topic has come."""
@@ -187,8 +189,7 @@ class _Hunt:
         if likeness is Likeness.MENTIONS and not self._letters:
             self.mentions += 1
             return False
-        dropped = self._policy.drops(message(record, partition, Reading()))
-        reason, facts = told(record) if self._letters else (dropped, ())
+        reason, facts = told(record) if self._letters else (dropped(record, self._policy), ())
         payload = value_of(record) if self._question.payload else None
         self.finds.append(
             Find(

@@ -10,12 +10,15 @@ from uuid import UUID
 from canary.edges.kafka.batches import Header, Record
 from canary.edges.kafka.record import MAX_REASON, REASONS
 from canary.traffic import Holds
-from reconcile.traffic import Message
+from reconcile.traffic import Message, Policy
 
 MAX_TEXT = 200
 MAX_SHOWN = 2_000
 ANYTHING = Holds()
 """A table that takes every event and keeps it."""
+
+EVERYTHING = Policy()
+"""What a pipeline lets pass that drops nothing on purpose."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +52,11 @@ def message(record: Record, partition: int, reading: Reading) -> Message:
         removed=holds.removes({**_inner(body), **body}, at) if holds.ttl else "",
         payload=_shown(record.value) if reading.payloads else None,
     )
+
+
+def dropped(record: Record, policy: Policy) -> str:
+    """Why the pipeline drops a record on purpose; "" for no reason."""
+    return "" if policy == EVERYTHING else policy.drops(message(record, 0, Reading()))
 
 
 def letter(record: Record, ids: Sequence[str]) -> tuple[str, str]:

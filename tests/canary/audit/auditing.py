@@ -30,6 +30,14 @@ def full(count: int = 50) -> World:
     return world
 
 
+def lacking(**entry: Any) -> World:
+    """The same with 20 each, and one event more, at 0:20, of which the table has no row."""
+    world = full(20)
+    world.append(0, **entry)
+    world.consume(0, without={20})
+    return world
+
+
 def told(counts: Mapping[Fate, int]) -> dict[str, int]:
     """Only what is not 0."""
     return {fate.value: number for fate, number in counts.items() if number}

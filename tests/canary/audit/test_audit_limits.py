@@ -12,15 +12,13 @@ from canary.audit.report import reasons
 from canary.audit.work import Start
 from canary.traffic import CannotAskError, Method, Waiting
 from reconcile.traffic import Fate, Policy
-from tests.canary.audit.auditing import GRACE, audited, full, told
+from tests.canary.audit.auditing import GRACE, audited, full, lacking, told
 from tests.canary.audit.world import START, Row, World
 
 
 def test_ids_that_cannot_be_matched_prove_nothing() -> None:
     """Where stored events are not found by their ids, a missing one may have been merged away."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     world.rows = [Row(row.partition, row.offset, f"other {n}", row.at) for n, row in enumerate(world.rows)]
     report = audited(world)
 
@@ -139,9 +137,7 @@ def test_of_tiered_storage_less_is_read_back() -> None:
 
 def test_a_loss_is_not_believed_when_the_table_cannot_be_asked_again() -> None:
     """Unaudited, with the reason."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
 
     def refuse(world: World, question: str) -> None:
         if question == "having":

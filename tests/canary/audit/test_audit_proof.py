@@ -6,15 +6,13 @@ import pytest
 
 from canary.audit.work import Start
 from canary.traffic import CannotAskError, Method
-from tests.canary.audit.auditing import HOUR, audited, full, told
+from tests.canary.audit.auditing import HOUR, audited, full, lacking, told
 from tests.canary.audit.world import START, FakeTable, Row, World
 
 
 def test_an_audit_that_is_stopped_while_it_waits_calls_nothing_lost() -> None:
     """What was on its way when the position was read has not had its time: unaudited, and open."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     world.stopped = True
     report = audited(world)
 
@@ -55,9 +53,7 @@ def test_ids_that_do_not_match_are_noticed_where_the_window_begins_with_a_gap() 
 
 def test_ids_that_do_not_match_are_noticed_when_the_first_question_for_them_failed() -> None:
     """Whoever is asked a second time is asked for the neighbours too."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     world.rows = [Row(row.partition, row.offset, f"other {n}", row.at) for n, row in enumerate(world.rows)]
 
     def refuse_once(world: World, question: str) -> None:
@@ -70,9 +66,7 @@ def test_ids_that_do_not_match_are_noticed_when_the_first_question_for_them_fail
 
 def test_every_offset_has_one_fate_where_a_window_looked_up_by_id_cannot_be_counted() -> None:
     """The ids tell; that the blocks were over the budget is no second fate."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
 
     class Uncounted(FakeTable):
         def _ask(self, question: str) -> None:
@@ -105,9 +99,7 @@ def test_what_we_cannot_parse_is_no_reason_where_such_records_are_stored(method:
 
 def test_what_a_merge_may_have_replaced_is_not_called_lost() -> None:
     """The table keeps the newest row of each person: those before it are gone, and rightly so."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     world.replaces = "person"
     doubtful = audited(world)
     world.replaces, world.now = "", START
@@ -121,9 +113,7 @@ def test_what_a_merge_may_have_replaced_is_not_called_lost() -> None:
 @pytest.mark.parametrize("nameless", [False, True])
 def test_an_event_without_an_id_may_be_a_dead_letter_without_one(nameless: bool) -> None:
     """That it has none may be why it is one. Where all of them have ids it is none of them."""
-    world = full(20)
-    world.append(0, id="")
-    world.consume(0, without={20})
+    world = lacking(id="")
     world.letters = {"": "no uuid"} if nameless else {"another": "no uuid"}
 
     assert told(audited(world).counts) == {"stored": 40, "unaudited" if nameless else "lost": 1}
@@ -146,9 +136,7 @@ def test_a_server_that_lags_behind_its_replicas_proves_no_loss() -> None:
 
 def test_what_kafka_still_has_is_not_told_as_gone() -> None:
     """Records of imported events are older than retention allows: they may be removed at any moment now."""
-    world = full(20)
-    world.append(0, at=START - timedelta(days=9))
-    world.consume(0, without={20})
+    world = lacking(at=START - timedelta(days=9))
     report = audited(world)
 
     assert told(report.counts) == {"stored": 40, "lost": 1}
@@ -157,9 +145,7 @@ def test_what_kafka_still_has_is_not_told_as_gone() -> None:
 
 def test_dead_letters_that_cannot_be_read_leave_a_missing_event_unaudited() -> None:
     """It may be one of them: our blindness is no loss."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     world.letters_trouble = "dead letters: not authorized to read topic dlq"
     blind = audited(world)
     world.letters_trouble, world.now = "", START

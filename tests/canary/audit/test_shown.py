@@ -13,7 +13,7 @@ from canary.cli.show_windows import kept
 from canary.config import Config, load
 from canary.ledger import Ledger
 from canary.web.page import render
-from tests.canary.audit.auditing import GRACE, audited, full
+from tests.canary.audit.auditing import GRACE, audited, full, lacking
 from tests.canary.audit.test_kept import counted, delayed, report, sampled, window
 from tests.canary.audit.world import START
 from tests.canary.config.samples import GOOD
@@ -111,9 +111,7 @@ def test_the_newest_is_shown_and_nothing_in_it_is_obeyed(capsys: pytest.CaptureF
 
 def test_a_loss_is_told_beside_a_table_that_could_not_be_audited() -> None:
     """In the one line that people read first, too."""
-    world = full(20)
-    world.append(0)
-    world.consume(0, without={20})
+    world = lacking()
     told = Result([audited(world)], {"other": "away"}, START, START + HOUR, GRACE, interrupted=False)
 
     assert told.exit_code == 2
